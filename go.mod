@@ -1,0 +1,3 @@
+module github.com/sluicemesh/sluice
+
+go 1.26
