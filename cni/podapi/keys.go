@@ -1,0 +1,64 @@
+package podapi
+
+import "strings"
+
+// ConfigHashAnnotation carries the uid by which the runtime knows a static pod.
+const ConfigHashAnnotation = "kubernetes.io/config.hash"
+
+// InjectKey, as a label or as an annotation, takes a pod out of the mesh.
+const InjectKey = "sidecar.istio.io/inject"
+
+// ProxyName is the sidecar's container name; the only container whose
+// environment a decision reads.
+const ProxyName = "istio-proxy"
+
+// StatusAnnotation is what the mesh's injector leaves on a pod it has changed.
+const StatusAnnotation = "sidecar.istio.io/status"
+
+// keptAnnotations are the prefixes of the annotations that a decision may read.
+// An exact list would have to be edited with every new setting, and an agent
+// older than the plugin would then hide a setting from it; these prefixes
+// belong to the mesh and to us, so that what else grows in a pod's annotations
+// (the last-applied configuration above all) stays behind.
+var keptAnnotations = [...]string{
+	StatusAnnotation,
+	InjectKey,
+	"sidecar.istio.io/interceptionMode",
+	"traffic.sidecar.istio.io/",
+	"proxy.istio.io/config",
+	"istio.io/reroute-virtual-interfaces",
+	"istio.io/redirect-virtual-interfaces",
+	"sluice.sluicemesh.io/",
+}
+
+// KeepAnnotation reports whether a decision may read the annotation key.
+func KeepAnnotation(key string) bool {
+	for _, prefix := range keptAnnotations {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// KeepLabel reports whether a decision may read the label key.
+func KeepLabel(key string) bool { return key == InjectKey }
+
+// keptEnv are the proxy's variables that carry settings; the prefixes cover
+// the mesh's metadata and our own.
+var keptEnv = [...]string{
+	"ISTIO_META_", "ISTIO_DUAL_STACK", "ISTIO_OUTBOUND_", "ISTIO_INBOUND_",
+	"INVALID_DROP", "DROP_INVALID", "DISABLE_ENVOY", "DUAL_STACK",
+	"REDIRECT_DNS", "CAPTURE_ALL_DNS", "NATIVE_NFTABLES", "FORCE_IPTABLES_BINARY",
+	"SLUICE_", "PROXY_CONFIG",
+}
+
+// KeepEnv reports whether a decision may read the proxy's variable name.
+func KeepEnv(name string) bool {
+	for _, prefix := range keptEnv {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
