@@ -1,0 +1,171 @@
+package podsettings
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sluicemesh/sluice/cni/podapi"
+)
+
+// Setting is one value for the flag of that long name, with the place in the
+// pod that it came from.
+type Setting struct {
+	Flag   string // long flag name of `sluice apply`
+	Value  string
+	Origin string // e.g. "annotation traffic.sidecar.istio.io/includeInboundPorts"
+}
+
+// Problem is a value in a pod that cannot be used.
+type Problem struct {
+	Origin   string // where the value stands
+	Value    string
+	Reason   string
+	Accepted string // what would be accepted instead
+}
+
+// Error implements error in one sentence.
+func (p *Problem) Error() string {
+	return fmt.Sprintf("%s: %q: %s (accepted: %s)", p.Origin, p.Value, p.Reason, p.Accepted)
+}
+
+// source says where a setting may stand in a pod: in the first annotation that
+// exists, else in the proxy's environment, else in the proxy config annotation.
+type source struct {
+	flag        string
+	annotations []string
+	env         string
+	config      string // key of the proxy config annotation
+	fallback    string // the value when nothing is stated, if pods have their own
+	list        bool   // present but empty is the empty list, not "not given"
+}
+
+const (
+	traffic = "traffic.sidecar.istio.io/"
+	own     = "sluice.sluicemesh.io/"
+
+	modeFlag       = "istio-inbound-interception-mode"
+	excludeInbound = "istio-local-exclude-ports"
+	redirectDNS    = "redirect-dns"
+
+	// statusPorts are the proxy's own health and metrics ports: probes and
+	// scrapes must reach them whatever the pod says.
+	statusPorts = "15020,15021,15090"
+)
+
+// sources is the whole reading of a pod, in the order of the settings it gives.
+func sources() []source {
+	return []source{
+		{flag: modeFlag, annotations: []string{"sidecar.istio.io/interceptionMode"}, config: "interceptionMode", fallback: "REDIRECT"},
+		{flag: "istio-service-cidr", annotations: []string{traffic + "includeOutboundIPRanges"}, fallback: "*", list: true},
+		{flag: "istio-service-exclude-cidr", annotations: []string{traffic + "excludeOutboundIPRanges"}, list: true},
+		{flag: "istio-outbound-ports", annotations: []string{traffic + "includeOutboundPorts"}, list: true},
+		{flag: "istio-local-outbound-ports-exclude", annotations: []string{traffic + "excludeOutboundPorts"}, list: true},
+		{flag: "istio-inbound-ports", annotations: []string{traffic + "includeInboundPorts"}, fallback: "*", list: true},
+		{flag: excludeInbound, annotations: []string{traffic + "excludeInboundPorts"}, fallback: statusPorts, list: true},
+		{flag: "istio-exclude-interfaces", annotations: []string{traffic + "excludeInterfaces"}, list: true},
+		{flag: "kube-virt-interfaces", annotations: []string{"istio.io/reroute-virtual-interfaces", traffic + "kubevirtInterfaces"}, list: true},
+		{flag: "exclude-outbound-ports-for-uids", annotations: []string{own + "excludeOutboundPortsForUIDs"}, list: true},
+		{flag: "ip-families", annotations: []string{own + "ip-families"}, env: "SLUICE_IP_FAMILIES"},
+		{flag: redirectDNS, env: "ISTIO_META_DNS_CAPTURE"},
+		{flag: "dual-stack", env: "ISTIO_DUAL_STACK"},
+		{flag: "drop-invalid", env: "INVALID_DROP"},
+		{flag: "owner-groups", env: "ISTIO_OUTBOUND_OWNER_GROUPS"},
+		{flag: "owner-groups-exclude", env: "ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE"},
+		{flag: "loopback-cidr", env: "ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR"},
+		{flag: "backend", env: "SLUICE_BACKEND"},
+		{flag: "native-nftables", env: "NATIVE_NFTABLES"},
+		{flag: "force-iptables-binary", env: "FORCE_IPTABLES_BINARY"},
+	}
+}
+
+// Of are the flags that the pod's annotations, its proxy's environment and its
+// security contexts amount to, one per flag. Every value that cannot be read
+// at all is a *Problem, all of them together; whether the values make sense is
+// for the builder's parser to say.
+func Of(p podapi.Pod) ([]Setting, []error) {
+	var out []Setting
+	var problems []error
+	config, err := readProxyConfig(p)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	for _, s := range sources() {
+		set, err := read(p, s, config)
+		if err != nil {
+			problems = append(problems, err)
+		} else if set.Flag != "" {
+			out = append(out, complete(set)...)
+		}
+	}
+	for _, id := range identities() {
+		set, err := id.proxy(p)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		out = append(out, set)
+	}
+	if v, _ := proxyEnv(p, disableEnvoy); v.ValueFrom {
+		problems = append(problems, fromElsewhere(disableEnvoy))
+	}
+	return out, problems
+}
+
+// read finds one setting; it has no flag when the pod does not state it.
+func read(p podapi.Pod, s source, config proxyConfig) (Setting, error) {
+	for _, name := range s.annotations {
+		v, ok := p.Annotations[name]
+		if ok && (s.list || strings.TrimSpace(v) != "") {
+			return Setting{s.flag, v, "annotation " + name}, nil
+		}
+	}
+	if set, err := readEnv(p, s, config); set.Flag != "" || err != nil {
+		return set, err
+	}
+	if v := config.values[s.config]; s.config != "" && v != "" {
+		return Setting{s.flag, v, "annotation " + proxyConfigKey + ", " + s.config}, nil
+	}
+	if s.fallback != "" {
+		return Setting{s.flag, s.fallback, "default for pods"}, nil
+	}
+	return Setting{}, nil
+}
+
+// readEnv looks at the proxy's environment, and where it lacks the variable at
+// the metadata from which the injector makes that environment.
+func readEnv(p podapi.Pod, s source, config proxyConfig) (Setting, error) {
+	if s.env == "" {
+		return Setting{}, nil
+	}
+	v, ok := proxyEnv(p, s.env)
+	switch {
+	case ok && v.ValueFrom:
+		return Setting{}, fromElsewhere(s.env)
+	case ok && v.Value != "":
+		return Setting{s.flag, v.Value, "env " + s.env + " of " + podapi.ProxyName}, nil
+	case !ok && config.metadata[s.env] != "":
+		return Setting{s.flag, config.metadata[s.env], "annotation " + proxyConfigKey + ", proxyMetadata." + s.env}, nil
+	}
+	return Setting{}, nil
+}
+
+// complete adds what a pod's setting always brings along.
+func complete(s Setting) []Setting {
+	switch {
+	case s.Flag == excludeInbound && s.Value != statusPorts:
+		s.Value = strings.Trim(strings.TrimSpace(s.Value)+","+statusPorts, ",")
+	case s.Flag == redirectDNS && isTrue(s.Value):
+		// The pod's resolv.conf does not exist yet when its network is made.
+		return []Setting{s, {"capture-all-dns", "true", s.Origin}}
+	}
+	return []Setting{s}
+}
+
+func fromElsewhere(env string) error {
+	return &Problem{
+		Origin:   "env " + env + " of " + podapi.ProxyName,
+		Value:    "valueFrom",
+		Reason:   "the value stands outside the pod and cannot be read before the pod runs",
+		Accepted: "a literal value",
+	}
+}
