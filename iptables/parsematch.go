@@ -1,0 +1,347 @@
+package iptables
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+type headReader func(value string, not bool) (Match, error)
+
+// headOption returns the reader of an option that belongs to no module, in
+// short or long form; nil for any other.
+func headOption(name string) headReader {
+	switch name {
+	case "-s", "--source", "--src":
+		return parseSource
+	case "-d", "--destination", "--dst":
+		return parseDestination
+	case "-i", "--in-interface":
+		return func(v string, not bool) (Match, error) { return InInterface{v, not}, nil }
+	case "-o", "--out-interface":
+		return func(v string, not bool) (Match, error) { return OutInterface{v, not}, nil }
+	case "-p", "--protocol":
+		return parseProtocol
+	}
+	return nil
+}
+
+func parseSource(v string, not bool) (Match, error) {
+	p, err := parsePrefix(v)
+	return Source{p, not}, err
+}
+
+func parseDestination(v string, not bool) (Match, error) {
+	p, err := parsePrefix(v)
+	return Destination{p, not}, err
+}
+
+// parsePrefix reads "10.0.0.0/8", a bare address, and "10.0.0.0/255.0.0.0".
+func parsePrefix(s string) (netip.Prefix, error) {
+	addrText, maskText, found := strings.Cut(s, "/")
+	addr, err := netip.ParseAddr(addrText)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	if !found {
+		return Host(addr), nil
+	}
+	bits, err := strconv.Atoi(maskText)
+	if err != nil {
+		bits, err = maskBits(maskText)
+	}
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return addr.Prefix(bits)
+}
+
+// maskBits reads a dotted netmask; only contiguous ones have a prefix length.
+func maskBits(s string) (int, error) {
+	mask, err := netip.ParseAddr(s)
+	if err != nil {
+		return 0, err
+	}
+	bits := 0
+	for _, b := range mask.AsSlice() {
+		for b&0x80 != 0 {
+			b <<= 1
+			bits++
+		}
+	}
+	if host, err := mask.Prefix(bits); err != nil || host.Addr() != mask {
+		return 0, fmt.Errorf("netmask %s is not contiguous", s)
+	}
+	return bits, nil
+}
+
+func parseProtocol(v string, not bool) (Match, error) {
+	v = strings.ToLower(v)
+	if v == "all" || v == "0" {
+		return nil, nil
+	}
+	if v == "icmpv6" || v == "ipv6-icmp" {
+		return Protocol{ProtoICMPv6, not}, nil
+	}
+	if n, ok := protocolNumbers()[v]; ok {
+		return Protocol{n, not}, nil
+	}
+	n, err := strconv.ParseUint(v, 10, 8)
+	if err != nil {
+		return Opaque{Words: negate(not, "-p", v)}, nil
+	}
+	return Protocol{uint8(n), not}, nil
+}
+
+// modelled says whether the options of a match module are understood.
+func modelled(module string) bool {
+	switch module {
+	case "tcp", "udp", "multiport", "owner", "mark", "connmark", "conntrack", "state", "socket", "set", "comment":
+		return true
+	}
+	return false
+}
+
+type optionReader func(p *ruleParser, not bool) error
+
+// reading makes an option reader of a function on the option's value. A value
+// that the function does not understand leaves the option opaque.
+func reading(read func(value string, not bool) (Match, error)) optionReader {
+	return func(p *ruleParser, not bool) error {
+		option := p.words[0]
+		v, err := p.value()
+		if err != nil {
+			return err
+		}
+		m, err := read(v, not)
+		if err != nil {
+			m = Opaque{Words: module(p.module, negate(not, option, v))}
+		}
+		p.add(m)
+		return nil
+	}
+}
+
+// moduleOption returns the reader of a module's option; nil makes the module
+// opaque. Old dumps print ports without naming the module.
+func moduleOption(module, option string) optionReader {
+	switch module {
+	case "tcp", "udp", "":
+		return portOption(option)
+	case "multiport":
+		return multiportOption(option)
+	case "socket":
+		return socketOption(option)
+	}
+	switch module + " " + option {
+	case "owner --uid-owner":
+		return reading(parseUIDOwner)
+	case "owner --gid-owner":
+		return reading(parseGIDOwner)
+	case "mark --mark":
+		return reading(parsePacketMark)
+	case "connmark --mark":
+		return reading(parseConnMark)
+	case "conntrack --ctstate", "state --state":
+		return reading(parseConnState)
+	case "conntrack --ctdir":
+		return reading(parseConnDirection)
+	case "set --match-set":
+		return matchSet
+	case "comment --comment":
+		return comment
+	}
+	return nil
+}
+
+func portOption(option string) optionReader {
+	switch option {
+	case "--sport", "--source-port":
+		return reading(func(v string, not bool) (Match, error) {
+			r, err := parsePortRange(v)
+			return SourcePort{r, not}, err
+		})
+	case "--dport", "--destination-port":
+		return reading(func(v string, not bool) (Match, error) {
+			r, err := parsePortRange(v)
+			return DestinationPort{r, not}, err
+		})
+	}
+	return nil
+}
+
+func multiportOption(option string) optionReader {
+	switch option {
+	case "--sports", "--source-ports":
+		return multiport(SrcSide)
+	case "--dports", "--destination-ports":
+		return multiport(DstSide)
+	case "--ports":
+		return multiport(Either)
+	}
+	return nil
+}
+
+func socketOption(option string) optionReader {
+	if option == "--transparent" || option == "--nowildcard" {
+		return socketFlag
+	}
+	return nil
+}
+
+func multiport(side Side) optionReader {
+	return reading(func(v string, not bool) (Match, error) {
+		var ranges []PortRange
+		for _, text := range strings.Split(v, ",") {
+			r, err := parsePortRange(text)
+			if err != nil {
+				return nil, err
+			}
+			ranges = append(ranges, r)
+		}
+		return MultiPort{side, ranges, not}, nil
+	})
+}
+
+// parsePortRange reads "80", "80:90", ":90" and "80:"; the kernel's range is 0 to 65535.
+func parsePortRange(s string) (PortRange, error) {
+	first, last, ranged := strings.Cut(s, ":")
+	if ranged && first == "" {
+		first = "0"
+	}
+	if ranged && last == "" {
+		last = "65535"
+	}
+	if !ranged {
+		last = first
+	}
+	a, err := strconv.ParseUint(first, 10, 16)
+	if err != nil {
+		return PortRange{}, err
+	}
+	b, err := strconv.ParseUint(last, 10, 16)
+	return PortRange{Port(a), Port(b)}, err
+}
+
+func parseUIDOwner(v string, not bool) (Match, error) {
+	r, err := parseIDRange(v)
+	return UIDOwner{r, not}, err
+}
+
+func parseGIDOwner(v string, not bool) (Match, error) {
+	r, err := parseIDRange(v)
+	return GIDOwner{r, not}, err
+}
+
+func parseIDRange(s string) (IDRange, error) {
+	first, last, ranged := strings.Cut(s, "-")
+	if !ranged {
+		last = first
+	}
+	a, err := strconv.ParseUint(first, 10, 32)
+	if err != nil {
+		return IDRange{}, err
+	}
+	b, err := strconv.ParseUint(last, 10, 32)
+	return IDRange{uint32(a), uint32(b)}, err
+}
+
+func parsePacketMark(v string, not bool) (Match, error) {
+	value, mask, err := parseMarkMask(v)
+	return PacketMark{value, mask, not}, err
+}
+
+func parseConnMark(v string, not bool) (Match, error) {
+	value, mask, err := parseMarkMask(v)
+	return ConnMark{value, mask, not}, err
+}
+
+// parseMarkMask reads "0x539" and "0x539/0xff".
+func parseMarkMask(s string) (value, mask uint32, err error) {
+	text, maskText, masked := strings.Cut(s, "/")
+	v, err := strconv.ParseUint(text, 0, 32)
+	if err != nil {
+		return 0, 0, err
+	}
+	if !masked {
+		return uint32(v), math.MaxUint32, nil
+	}
+	m, err := strconv.ParseUint(maskText, 0, 32)
+	return uint32(v), uint32(m), err
+}
+
+func parseConnState(v string, not bool) (Match, error) {
+	var states []State
+	for _, text := range strings.Split(v, ",") {
+		s := State(strings.ToUpper(text))
+		switch s {
+		case StateNew, StateEstablished, StateRelated, StateInvalid, StateUntracked:
+			states = append(states, s)
+		default: // SNAT and DNAT are no packet states of this model
+			return Opaque{Words: module("conntrack", negate(not, "--ctstate", v))}, nil
+		}
+	}
+	return ConnState{orderStates(states), not}, nil
+}
+
+// orderStates puts states in the order in which iptables-save prints them.
+func orderStates(states []State) []State {
+	var ordered []State
+	for _, s := range []State{StateInvalid, StateNew, StateRelated, StateEstablished, StateUntracked} {
+		if position(states, s) >= 0 {
+			ordered = append(ordered, s)
+		}
+	}
+	return ordered
+}
+
+func parseConnDirection(v string, not bool) (Match, error) {
+	switch strings.ToUpper(v) {
+	case "ORIGINAL":
+		return ConnDirection{Reply: not}, nil
+	case "REPLY":
+		return ConnDirection{Reply: !not}, nil
+	}
+	return nil, fmt.Errorf("a direction is ORIGINAL or REPLY")
+}
+
+// socketFlag reads the two options of -m socket, which have no value.
+func socketFlag(p *ruleParser, _ bool) error {
+	option := p.words[0]
+	p.words = p.words[1:]
+	var m TransparentSocket
+	if n := len(p.rule.Match); n > 0 {
+		if before, ok := p.rule.Match[n-1].(TransparentSocket); ok {
+			m = before
+			p.rule.Match = p.rule.Match[:n-1]
+		}
+	}
+	if option == "--nowildcard" {
+		m.NoWildcard = true
+	}
+	p.add(m)
+	return nil
+}
+
+// matchSet reads "NAME src|dst"; sets of more dimensions stay opaque.
+func matchSet(p *ruleParser, not bool) error {
+	if len(p.words) < 3 {
+		return fmt.Errorf("--match-set needs a name and a side")
+	}
+	name, side := p.words[1], Side(p.words[2])
+	p.words = p.words[3:]
+	if side != SrcSide && side != DstSide {
+		p.add(Opaque{Words: module("set", negate(not, "--match-set", name, string(side)))})
+		return nil
+	}
+	p.add(InSet{Name: name, Side: side, Not: not})
+	return nil
+}
+
+func comment(p *ruleParser, _ bool) error {
+	v, err := p.value()
+	p.rule.Comment = v
+	return err
+}

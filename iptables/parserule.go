@@ -1,0 +1,162 @@
+package iptables
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ParseRule reads one rule as iptables-save prints it, without "-A CHAIN ".
+// Options of modules that are not modelled are kept as Opaque, so nothing is
+// lost: a rule either is understood or says that it is not.
+func ParseRule(text string) (Rule, error) {
+	words, err := SplitWords(text)
+	if err != nil {
+		return Rule{}, err
+	}
+	p := ruleParser{words: words}
+	for len(p.words) > 0 {
+		if err := p.option(); err != nil {
+			return Rule{}, err
+		}
+	}
+	p.flush()
+	p.rule.Raw = strings.TrimSpace(text)
+	return p.rule, nil
+}
+
+// ruleParser reads a rule's words from the front.
+type ruleParser struct {
+	words  []string
+	rule   Rule
+	module string   // the match module whose options are being read
+	opaque []string // the words of a module that is not modelled
+}
+
+// option reads one option, with its "!" if it has one.
+func (p *ruleParser) option() error {
+	not := p.take("!")
+	if len(p.words) == 0 {
+		return fmt.Errorf("%q at the end of a rule", "!")
+	}
+	name := p.words[0]
+	switch {
+	case name == "-m" || name == "--match":
+		return p.startModule()
+	case isTargetOption(name):
+		return p.target(name)
+	}
+	if read := headOption(name); read != nil {
+		return p.head(read, not)
+	}
+	return p.moduleOption(name, not)
+}
+
+func isTargetOption(name string) bool {
+	return name == "-j" || name == "--jump" || name == "-g" || name == "--goto"
+}
+
+// take drops the next word if it is w.
+func (p *ruleParser) take(w string) bool {
+	if len(p.words) > 0 && p.words[0] == w {
+		p.words = p.words[1:]
+		return true
+	}
+	return false
+}
+
+// value returns the word behind an option's name.
+func (p *ruleParser) value() (string, error) {
+	if len(p.words) < 2 {
+		return "", fmt.Errorf("%s without a value", p.words[0])
+	}
+	v := p.words[1]
+	p.words = p.words[2:]
+	return v, nil
+}
+
+func (p *ruleParser) add(m Match) { p.rule.Match = append(p.rule.Match, m) }
+
+// flush ends the words of a module that is not modelled.
+func (p *ruleParser) flush() {
+	if len(p.opaque) > 0 {
+		p.add(Opaque{Words: p.opaque})
+		p.opaque = nil
+	}
+}
+
+func (p *ruleParser) startModule() error {
+	p.flush()
+	name, err := p.value()
+	if err != nil {
+		return err
+	}
+	p.module = name
+	if !modelled(name) {
+		p.opaque = []string{"-m", name}
+	}
+	return nil
+}
+
+// head reads an option that needs no module: address, interface, protocol.
+func (p *ruleParser) head(read headReader, not bool) error {
+	name := p.words[0]
+	v, err := p.value()
+	if err != nil {
+		return err
+	}
+	m, err := read(v, not)
+	if err != nil { // a form that has no place in this model, such as a scattered netmask
+		m = Opaque{Words: negate(not, name, v)}
+	}
+	if m != nil {
+		p.flush()
+		p.add(m)
+	}
+	return nil
+}
+
+// moduleOption reads an option of the current match module.
+func (p *ruleParser) moduleOption(name string, not bool) error {
+	if len(p.opaque) > 0 {
+		p.keep(not)
+		return nil
+	}
+	if read := moduleOption(p.module, name); read != nil {
+		return read(p, not)
+	}
+	if p.module != "" {
+		p.opaque = []string{"-m", p.module}
+	}
+	p.keep(not)
+	return nil
+}
+
+// keep carries one option along unread: its name and the values up to the next option.
+func (p *ruleParser) keep(not bool) {
+	if not {
+		p.opaque = append(p.opaque, "!")
+	}
+	p.opaque = append(p.opaque, p.words[0])
+	p.words = p.words[1:]
+	for len(p.words) > 0 && p.words[0] != "!" && !strings.HasPrefix(p.words[0], "-") {
+		p.opaque = append(p.opaque, p.words[0])
+		p.words = p.words[1:]
+	}
+}
+
+// target reads -j or -g and everything behind it, which is the target's.
+func (p *ruleParser) target(option string) error {
+	p.flush()
+	name, err := p.value()
+	if err != nil {
+		return err
+	}
+	rest := p.words
+	p.words = nil
+	if option == "-g" || option == "--goto" {
+		p.rule.Target = JumpTo{Chain: name, Goto: true}
+		return nil
+	}
+	p.rule.Target = parseTarget(name, rest)
+	return nil
+}
