@@ -1,0 +1,110 @@
+package netns
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const sysctlIPv6 = "/proc/sys/net/ipv6/conf"
+
+// Look gathers the facts of the namespace. It reads /proc/sys, so it has to
+// be called inside [Namespace.Do]; the kernel shows each thread its own.
+func (c *Conn) Look(ctx context.Context) (Facts, error) {
+	if err := c.limit(ctx); err != nil {
+		return Facts{}, err
+	}
+	var f Facts
+	var err error
+	if f.IPv6, f.IPv6Off, err = ipv6Status(); err != nil {
+		return Facts{}, err
+	}
+	if f.Links, err = c.links(); err != nil {
+		return Facts{}, err
+	}
+	if f.Addrs, err = c.addrs(0); err != nil {
+		return Facts{}, err
+	}
+	nameDevs(f.Addrs, f.Links)
+	f.IPv6Default, err = c.defaultIPv6()
+	return f, err
+}
+
+// ipv6Status reads disable_ipv6 of every interface. "all" is the last value
+// written to all of them at once, so it decides nothing by itself.
+func ipv6Status() (IPv6Status, []string, error) {
+	dirs, err := os.ReadDir(sysctlIPv6)
+	if errors.Is(err, fs.ErrNotExist) {
+		return IPv6Absent, nil, nil
+	}
+	if err != nil {
+		return 0, nil, &Error{Op: "read the IPv6 settings", Err: err}
+	}
+	status, off := IPv6Disabled, []string(nil)
+	for _, dir := range dirs {
+		value, err := os.ReadFile(sysctlIPv6 + "/" + dir.Name() + "/disable_ipv6")
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // the interface has just gone
+		case err != nil:
+			return 0, nil, &Error{Op: "read the IPv6 settings", Err: err}
+		case strings.TrimSpace(string(value)) != "0":
+			off = append(off, dir.Name())
+		case dir.Name() != "all":
+			status = IPv6Enabled
+		}
+	}
+	return status, off, nil
+}
+
+func (c *Conn) links() ([]Link, error) {
+	msgs, err := c.dump(unix.RTM_GETLINK, "interfaces", string(make([]byte, unix.SizeofIfInfomsg)))
+	var links []Link
+	for _, m := range msgs {
+		ad, err := attributes(m.Data, unix.SizeofIfInfomsg)
+		if err != nil {
+			return nil, at("interfaces", err)
+		}
+		l := Link{
+			Index: binary.NativeEndian.Uint32(m.Data[4:]),
+			Up:    binary.NativeEndian.Uint32(m.Data[8:])&unix.IFF_UP != 0,
+		}
+		for ad.Next() {
+			if ad.Type() == unix.IFLA_IFNAME {
+				l.Name = ad.String()
+			}
+		}
+		links = append(links, l)
+	}
+	return links, err
+}
+
+// nameDevs replaces the numbers that addrs left where a name belongs.
+func nameDevs(addrs []Addr, links []Link) {
+	names := map[string]string{}
+	for _, l := range links {
+		names[devName(l.Index)] = l.Name
+	}
+	for i, a := range addrs {
+		if name := names[a.Dev]; name != "" {
+			addrs[i].Dev = name
+		}
+	}
+}
+
+// defaultIPv6 reports a default route that leads out: unicast, as opposed to
+// unreachable or to our local one.
+func (c *Conn) defaultIPv6() (bool, error) {
+	msgs, err := c.dump(unix.RTM_GETROUTE, "IPv6 routes", string([]byte{0: unix.AF_INET6, unix.SizeofRtMsg - 1: 0}))
+	for _, m := range msgs {
+		d := m.Data
+		if len(d) >= unix.SizeofRtMsg && d[0] == unix.AF_INET6 && d[1] == 0 && d[7] == unix.RTN_UNICAST {
+			return true, err
+		}
+	}
+	return false, err
+}
