@@ -7,6 +7,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/sluicemesh/sluice/iptables"
 )
 
 // What include/uapi/linux has and x/sys does not.
@@ -20,12 +22,15 @@ const (
 
 var errShort = errors.New("too short")
 
-// family is the address family's number in messages.
-func (f Family) af() byte {
-	if f == V6 {
+// af is the address family's number in messages; of family 0 it means all.
+func af(f iptables.Family) byte {
+	switch f {
+	case iptables.V4:
+		return unix.AF_INET
+	case iptables.V6:
 		return unix.AF_INET6
 	}
-	return unix.AF_INET
+	return unix.AF_UNSPEC
 }
 
 // ruleBody encodes a wanted rule, or repeats the message of a found one.
@@ -41,7 +46,7 @@ func ruleBody(r Rule) (string, error) {
 	if r.Priority != 0 {
 		ae.Uint32(unix.FRA_PRIORITY, r.Priority)
 	}
-	return body([]byte{0: r.Family.af(), 7: unix.FR_ACT_TO_TBL, 11: 0}, ae)
+	return body([]byte{0: af(r.Family), 7: unix.FR_ACT_TO_TBL, 11: 0}, ae)
 }
 
 // routeBody encodes a wanted route, or repeats the message of a found one.
@@ -56,10 +61,10 @@ func routeBody(r Route) (string, error) {
 		ae.Bytes(unix.RTA_DST, r.Dst.Addr().AsSlice())
 	}
 	scope := byte(unix.RT_SCOPE_HOST)
-	if r.family() == V6 {
+	if r.family() == iptables.V6 {
 		scope = unix.RT_SCOPE_UNIVERSE
 	}
-	return body([]byte{0: r.family().af(), 1: byte(r.Dst.Bits()), 5: r.Protocol, 6: scope, 7: unix.RTN_LOCAL, 11: 0}, ae)
+	return body([]byte{0: af(r.family()), 1: byte(r.Dst.Bits()), 5: r.Protocol, 6: scope, 7: unix.RTN_LOCAL, 11: 0}, ae)
 }
 
 // addrBody encodes a wanted address, or repeats the message of a found one.
@@ -71,7 +76,7 @@ func addrBody(a Addr) (string, error) {
 	ae.Bytes(unix.IFA_LOCAL, a.Prefix.Addr().AsSlice())
 	ae.Bytes(unix.IFA_ADDRESS, a.Prefix.Addr().AsSlice())
 	ae.Uint8(attrAddrProto, a.Protocol)
-	return body([]byte{0: familyOf(a.Prefix).af(), 1: byte(a.Prefix.Bits()), 4: routeLo, 7: 0}, ae)
+	return body([]byte{0: af(a.family()), 1: byte(a.Prefix.Bits()), 4: routeLo, 7: 0}, ae)
 }
 
 func body(header []byte, ae *netlink.AttributeEncoder) (string, error) {
@@ -164,9 +169,9 @@ func parseRoute(data []byte) (r Route, dev uint32, local bool, err error) {
 }
 
 // routeDetail puts what our routes do not have into words.
-func routeDetail(ad *netlink.AttributeDecoder, f Family) string {
+func routeDetail(ad *netlink.AttributeDecoder, f iptables.Family) string {
 	if ad.Type() == unix.RTA_PRIORITY {
-		if m := ad.Uint32(); f == V4 || m != metricV6 {
+		if m := ad.Uint32(); f == iptables.V4 || m != metricV6 {
 			return fmt.Sprintf("metric %d", m)
 		}
 		return ""
@@ -207,12 +212,12 @@ func attributes(data []byte, header int) (*netlink.AttributeDecoder, error) {
 	return netlink.NewAttributeDecoder(data[header:])
 }
 
-func familyOfAF(af byte) Family {
+func familyOfAF(af byte) iptables.Family {
 	switch af {
 	case unix.AF_INET:
-		return V4
+		return iptables.V4
 	case unix.AF_INET6:
-		return V6
+		return iptables.V6
 	}
 	return 0
 }

@@ -164,7 +164,8 @@ func Own() (ID, error) { return pathID("/proc/self/ns/net") }
 
 // Host identifies the network namespace of process 1. In a container with
 // process ids of its own that is the container's first process. Reading it
-// takes CAP_SYS_PTRACE unless the process is one's own.
+// takes CAP_SYS_PTRACE unless the process is one's own, and may be refused even
+// then; RefuseHost works all the same.
 func Host() (ID, error) { return pathID("/proc/1/ns/net") }
 
 func pathID(path string) (ID, error) {
@@ -189,8 +190,29 @@ func (n *Namespace) RefuseOwn() error {
 // error if that cannot be found out.
 func (n *Namespace) RefuseHost() error {
 	host, err := Host()
+	if errors.Is(err, fs.ErrPermission) {
+		return n.refuseListing("/proc/1/net/dev")
+	}
 	if err != nil {
 		return err
 	}
 	return refuse(n.target.String(), n.id, host, "process 1")
+}
+
+// refuseListing compares without asking for the identity of another's
+// namespace, which a security module may keep from root too: proc makes the
+// files under net anew for each namespace, with inodes of their own, and shows
+// those of any process to everybody.
+func (n *Namespace) refuseListing(other string) error {
+	theirs, err := pathID(other)
+	if err != nil {
+		return err
+	}
+	return n.Do(func() error {
+		mine, err := pathID("/proc/thread-self/net/dev")
+		if err != nil || mine != theirs {
+			return err
+		}
+		return &HostError{Target: n.target.String(), ID: n.id, Whose: "process 1"}
+	})
 }

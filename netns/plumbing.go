@@ -4,21 +4,14 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/sluicemesh/sluice/iptables"
 )
 
 // Protocol is the rtnetlink protocol number on every rule, route and address
 // of ours, by which they are found again. It is in the range that
 // include/uapi/linux/rtnetlink.h leaves to user space.
 const Protocol = 201
-
-// Family is an IP version; its value is the digit.
-type Family uint8
-
-// The two families.
-const (
-	V4 Family = 4
-	V6 Family = 6
-)
 
 // Plumbing is what makes marked packets arrive locally: what is wanted, or what
 // was found. The zero value is nothing at all.
@@ -30,7 +23,7 @@ type Plumbing struct {
 
 // Rule sends packets with a mark to a routing table.
 type Rule struct {
-	Family   Family
+	Family   iptables.Family
 	Mark     uint32
 	Mask     uint32 // bits of the mark that count, normally all
 	Table    uint32
@@ -59,30 +52,26 @@ type Addr struct {
 }
 
 // MarkRule is our rule: packets of a family with exactly this mark use table.
-func MarkRule(f Family, mark, table uint32) Rule {
+func MarkRule(f iptables.Family, mark, table uint32) Rule {
 	return Rule{Family: f, Mark: mark, Mask: 0xffffffff, Table: table, Protocol: Protocol}
 }
 
 // LocalDefault is our route: every destination of a family is local, in table.
-func LocalDefault(f Family, table uint32) Route {
-	zero := netip.IPv4Unspecified()
-	if f == V6 {
-		zero = netip.IPv6Unspecified()
-	}
-	return Route{Dst: netip.PrefixFrom(zero, 0), Dev: "lo", Table: table, Protocol: Protocol}
+func LocalDefault(f iptables.Family, table uint32) Route {
+	return Route{Dst: f.Any(), Dev: "lo", Table: table, Protocol: Protocol}
 }
 
 // SixAddr is ::6/128 on lo, the address from which a proxy hands an inbound
 // IPv6 connection to the application. (127.0.0.6 needs none: all of 127/8 is
 // local.)
 func SixAddr() Addr {
-	return Addr{Prefix: netip.PrefixFrom(six, 128), Dev: "lo", Protocol: Protocol}
+	return Addr{Prefix: iptables.Host(six), Dev: "lo", Protocol: Protocol}
 }
 
 var six = netip.AddrFrom16([16]byte{15: 6})
 
 // TProxy is the rule and the route for each family, as TPROXY mode needs them.
-func TProxy(mark, table uint32, families ...Family) Plumbing {
+func TProxy(mark, table uint32, families ...iptables.Family) Plumbing {
 	var p Plumbing
 	for _, f := range families {
 		p.Rules = append(p.Rules, MarkRule(f, mark, table))
@@ -130,20 +119,20 @@ func (r Rule) Command(verb string) string {
 	if r.Priority != 0 {
 		pref = fmt.Sprintf("pref %d", r.Priority)
 	}
-	return words("ip", r.Family.flag(), "rule", verb, pref, r.Also, mark,
+	return words("ip", flag(r.Family), "rule", verb, pref, r.Also, mark,
 		fmt.Sprintf("lookup %d protocol %d", r.Table, r.Protocol))
 }
 
 // Command implements [Item].
 func (r Route) Command(verb string) string {
-	return words("ip", r.family().flag(), "route", verb, "local", r.Dst.String(), "dev", r.Dev,
+	return words("ip", flag(r.family()), "route", verb, "local", r.Dst.String(), "dev", r.Dev,
 		fmt.Sprintf("table %d protocol %d", r.Table, r.Protocol), r.Also)
 }
 
 // Command implements [Item]. It leaves the protocol out, which iproute2 before
 // 6.3 cannot set.
 func (a Addr) Command(verb string) string {
-	return words("ip", familyOf(a.Prefix).flag(), "addr", verb, a.Prefix.String(), "dev", a.Dev)
+	return words("ip", flag(a.family()), "addr", verb, a.Prefix.String(), "dev", a.Dev)
 }
 
 func (r Rule) key() Item {
@@ -161,16 +150,12 @@ func (a Addr) key() Item {
 	return a
 }
 
-func (r Route) family() Family { return familyOf(r.Dst) }
+func (r Route) family() iptables.Family { return iptables.FamilyOf(r.Dst.Addr()) }
 
-func familyOf(p netip.Prefix) Family {
-	if p.Addr().Is4() {
-		return V4
-	}
-	return V6
-}
+func (a Addr) family() iptables.Family { return iptables.FamilyOf(a.Prefix.Addr()) }
 
-func (f Family) flag() string { return fmt.Sprintf("-%d", f) }
+// flag is the option of ip(8).
+func flag(f iptables.Family) string { return fmt.Sprintf("-%d", f) }
 
 func words(w ...string) string {
 	kept := w[:0]

@@ -7,6 +7,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/sluicemesh/sluice/iptables"
 )
 
 // Read lists what carries our protocol number, and what has the form of ours
@@ -16,7 +18,7 @@ func (c *Conn) Read(ctx context.Context) (Plumbing, error) {
 		return Plumbing{}, err
 	}
 	var p Plumbing
-	for _, f := range []Family{V4, V6} {
+	for _, f := range iptables.Families() {
 		rules, err := c.rules(f)
 		if err != nil {
 			return Plumbing{}, err
@@ -27,15 +29,15 @@ func (c *Conn) Read(ctx context.Context) (Plumbing, error) {
 		}
 		p.Rules, p.Routes = append(p.Rules, rules...), append(p.Routes, routes...)
 	}
-	addrs, err := c.addrs(V6)
+	addrs, err := c.addrs(iptables.V6)
 	p.Addrs = sixOf(addrs)
 	return p, err
 }
 
 // rules keeps ours, and plain mark rules of others.
-func (c *Conn) rules(f Family) ([]Rule, error) {
+func (c *Conn) rules(f iptables.Family) ([]Rule, error) {
 	what := fmt.Sprintf("IPv%d rules", f)
-	msgs, err := c.dump(unix.RTM_GETRULE, what, string([]byte{0: f.af(), ruleHeader - 1: 0}))
+	msgs, err := c.dump(unix.RTM_GETRULE, what, string([]byte{0: af(f), ruleHeader - 1: 0}))
 	var rules []Rule
 	for _, m := range msgs {
 		r, err := parseRule(m.Data)
@@ -52,9 +54,9 @@ func (c *Conn) rules(f Family) ([]Rule, error) {
 
 // routes keeps ours, and local defaults of others. Their table is not known
 // beforehand, so the whole list is read.
-func (c *Conn) routes(f Family) ([]Route, error) {
+func (c *Conn) routes(f iptables.Family) ([]Route, error) {
 	what := fmt.Sprintf("IPv%d routes", f)
-	msgs, err := c.dump(unix.RTM_GETROUTE, what, string([]byte{0: f.af(), unix.SizeofRtMsg - 1: 0}))
+	msgs, err := c.dump(unix.RTM_GETROUTE, what, string([]byte{0: af(f), unix.SizeofRtMsg - 1: 0}))
 	var routes []Route
 	for _, m := range msgs {
 		r, dev, local, err := parseRoute(m.Data)
@@ -81,12 +83,8 @@ func devName(index uint32) string {
 }
 
 // addrs lists the addresses of a family, or of both for family 0.
-func (c *Conn) addrs(f Family) ([]Addr, error) {
-	af := byte(unix.AF_UNSPEC)
-	if f != 0 {
-		af = f.af()
-	}
-	msgs, err := c.dump(unix.RTM_GETADDR, "addresses", string([]byte{0: af, unix.SizeofIfAddrmsg - 1: 0}))
+func (c *Conn) addrs(f iptables.Family) ([]Addr, error) {
+	msgs, err := c.dump(unix.RTM_GETADDR, "addresses", string([]byte{0: af(f), unix.SizeofIfAddrmsg - 1: 0}))
 	var addrs []Addr
 	for _, m := range msgs {
 		a, dev, err := parseAddr(m.Data)

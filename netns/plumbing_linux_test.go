@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sluicemesh/sluice/iptables"
 )
 
 func full(mark, table uint32) Plumbing {
-	p := TProxy(mark, table, V4, V6)
+	p := TProxy(mark, table, iptables.V4, iptables.V6)
 	p.Addrs = []Addr{SixAddr()}
 	return p
 }
@@ -153,7 +155,7 @@ func TestIPv4PlumbingWorksWithIPv6SwitchedOff(t *testing.T) {
 	name := fresh(t)
 	in(t, name, "ip link set lo up; echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6")
 	c := dial(t, name)
-	same(t, "changes", len(ensure(t, c, TProxy(0x539, 133, V4))), 2)
+	same(t, "changes", len(ensure(t, c, TProxy(0x539, 133, iptables.V4))), 2)
 	_, err := c.Ensure(context.Background(), Plumbing{Addrs: []Addr{SixAddr()}})
 	if !errors.Is(err, unix.EACCES) || !strings.Contains(err.Error(), "disable_ipv6") {
 		t.Errorf("::6 on a disabled lo: got %v, want EACCES with the sysctl as hint", err)
@@ -165,7 +167,7 @@ func TestExpiredContextChangesNothing(t *testing.T) {
 	before := state(t, name)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := dial(t, name).Ensure(ctx, TProxy(1, 2, V4))
+	_, err := dial(t, name).Ensure(ctx, TProxy(1, 2, iptables.V4))
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
