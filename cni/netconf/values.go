@@ -1,0 +1,235 @@
+package netconf
+
+import (
+	"bytes"
+	"encoding/json"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicemesh/sluice/cni/podsettings"
+)
+
+// one reads a key whose value has one type.
+func one[T any](accepted string, parse func(json.RawMessage) (T, bool), set func(*Config, T)) func(*Config, string, json.RawMessage) {
+	return func(c *Config, name string, v json.RawMessage) {
+		value, ok := parse(v)
+		if !ok {
+			c.Problems = append(c.Problems, bad(Origin+name, v, accepted))
+			return
+		}
+		set(c, value)
+	}
+}
+
+// setting reads a key that is a flag of `sluice apply`; the builder's parser
+// checks its value.
+func setting(flag string) func(*Config, string, json.RawMessage) {
+	return func(c *Config, name string, v json.RawMessage) {
+		value, ok := Scalar(v)
+		if !ok {
+			c.Problems = append(c.Problems, bad(Origin+name, v, "a plain value"))
+			return
+		}
+		c.Settings = append(c.Settings, podsettings.Setting{Flag: flag, Value: value, Origin: Origin + name})
+	}
+}
+
+// Origin begins the origin of every setting that stands in the configuration.
+const Origin = "network config key "
+
+func bad(place string, v json.RawMessage, accepted string) *Problem {
+	const limit = 60
+	shown := string(bytes.TrimSpace(v))
+	if len(shown) > limit {
+		shown = shown[:limit] + "…"
+	}
+	return &Problem{place, shown, accepted}
+}
+
+func text(v json.RawMessage) (string, bool) {
+	var s *string
+	err := json.Unmarshal(v, &s)
+	if err != nil || s == nil {
+		return "", false
+	}
+	return *s, true
+}
+
+func boolean(v json.RawMessage) (bool, bool) {
+	var b *bool
+	err := json.Unmarshal(v, &b)
+	if err != nil || b == nil {
+		return false, false
+	}
+	return *b, true
+}
+
+func list(v json.RawMessage) ([]string, bool) {
+	var l []string
+	err := json.Unmarshal(v, &l)
+	return l, err == nil && l != nil
+}
+
+func level(v json.RawMessage) (string, bool) {
+	s, ok := text(v)
+	s = strings.ToLower(s)
+	if _, after, scoped := strings.Cut(s, ":"); scoped { // "default:info"
+		s = after
+	}
+	return s, ok && slices.Contains([]string{"debug", "info", "warn", "error"}, s)
+}
+
+func absolute(v json.RawMessage) (string, bool) {
+	s, ok := text(v)
+	return s, ok && path.IsAbs(s)
+}
+
+func absoluteOrEmpty(v json.RawMessage) (string, bool) {
+	s, ok := text(v)
+	return s, ok && (s == "" || path.IsAbs(s))
+}
+
+func requirement(v json.RawMessage) (Requirement, bool) {
+	s, ok := text(v)
+	r := Requirement(s)
+	return r, ok && slices.Contains([]Requirement{Never, Meshed, Always}, r)
+}
+
+func timeout(v json.RawMessage) (time.Duration, bool) {
+	s, ok := text(v)
+	d, err := time.ParseDuration(s)
+	return d, ok && err == nil && d >= MinTimeout && d <= MaxTimeout
+}
+
+// Scalar is the text of a JSON string, number or boolean, as a flag would
+// spell it.
+func Scalar(v json.RawMessage) (string, bool) {
+	v = bytes.TrimSpace(v)
+	if len(v) == 0 || bytes.ContainsAny(v[:1], "{[n") {
+		return "", false
+	}
+	if s, ok := text(v); ok {
+		return s, true
+	}
+	return string(v), true
+}
+
+// Object reads a settings object, flag name to plain value or list of plain
+// values, in the order of the names.
+func Object(doc json.RawMessage, origin string) ([]podsettings.Setting, []error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(doc, &fields); err != nil || fields == nil {
+		return nil, []error{bad(origin, doc, "an object of settings, named like the flags of sluice apply")}
+	}
+	var out []podsettings.Setting
+	var problems []error
+	for _, name := range sorted(fields) {
+		value, ok := joined(fields[name])
+		if !ok {
+			problems = append(problems, bad(origin+"."+name, fields[name], "a plain value or a list of them"))
+			continue
+		}
+		out = append(out, podsettings.Setting{Flag: name, Value: value, Origin: origin + "." + name})
+	}
+	return out, problems
+}
+
+// joined is a plain value, or a list of them with commas as flags spell it.
+func joined(v json.RawMessage) (string, bool) {
+	var items []json.RawMessage
+	if err := json.Unmarshal(v, &items); err != nil || items == nil {
+		return Scalar(v)
+	}
+	var words []string
+	for _, item := range items {
+		word, ok := Scalar(item)
+		if !ok {
+			return "", false
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, ","), true
+}
+
+func readStatic(c *Config, name string, v json.RawMessage) {
+	sets, problems := Object(v, Origin+name)
+	c.Static, c.HasStatic = sets, true
+	c.Problems = append(c.Problems, problems...)
+}
+
+func readPorts(c *Config, name string, v json.RawMessage) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(v, &fields); err != nil || fields == nil {
+		c.Problems = append(c.Problems, bad(Origin+name, v, "an object with outbound, inbound and tunnel"))
+		return
+	}
+	flags := map[string]string{"outbound": "envoy-port", "inbound": "inbound-capture-port", "tunnel": "inbound-tunnel-port"}
+	for _, field := range sorted(fields) {
+		flag, known := flags[field]
+		value, ok := Scalar(fields[field])
+		if !known || !ok {
+			c.Problems = append(c.Problems, bad(Origin+name+"."+field, fields[field], "outbound, inbound or tunnel with a port number"))
+			continue
+		}
+		c.Settings = append(c.Settings, podsettings.Setting{Flag: flag, Value: value, Origin: Origin + name + "." + field})
+	}
+}
+
+// readKubernetes reads the object that older configurations of the mesh's
+// plugin hold; only the namespaces in it still mean something.
+func readKubernetes(c *Config, name string, v json.RawMessage) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(v, &fields); err != nil {
+		c.Problems = append(c.Problems, bad(Origin+name, v, "an object"))
+		return
+	}
+	for _, field := range sorted(fields) {
+		if field != "exclude_namespaces" {
+			c.Warnings = append(c.Warnings, "network config key "+name+"."+field+" is accepted and ignored")
+			continue
+		}
+		one("a list of namespaces", list, func(c *Config, v []string) { c.ExcludeNamespaces = v })(c, name+"."+field, fields[field])
+	}
+}
+
+// readRuntimeConfig takes the annotations. An explicit null means a pod
+// without any: the runtime only sends the key when it knows them.
+func readRuntimeConfig(c *Config, name string, v json.RawMessage) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(v, &fields); err != nil {
+		c.Problems = append(c.Problems, bad(Origin+name, v, "an object"))
+		return
+	}
+	doc, ok := fields[AnnotationsCapability]
+	if !ok {
+		return
+	}
+	if err := json.Unmarshal(doc, &c.Annotations); err != nil {
+		c.Annotations = nil
+		c.Problems = append(c.Problems, bad(Origin+name+"."+AnnotationsCapability, doc, "an object of strings"))
+		return
+	}
+	c.AnnotationsKnown = true
+}
+
+func readPrevResult(c *Config, name string, v json.RawMessage) {
+	v = bytes.TrimSpace(v)
+	switch {
+	case string(v) == "null":
+	case len(v) > 0 && v[0] == '{':
+		c.PrevResult = v
+	default:
+		c.Problems = append(c.Problems, bad(Origin+name, v, "an object"))
+	}
+}
+
+func sorted(m map[string]json.RawMessage) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
