@@ -141,12 +141,12 @@ func ruleKind(h []byte) string {
 	return fmt.Sprintf("[to /%d from /%d tos %d action %d flags %d]", h[1], h[2], h[3], h[7], h[8]&ruleInvert)
 }
 
-// parseRoute decodes struct rtmsg and its attributes; local is false for a
-// route of another kind. The interface is left as its number in dev.
-func parseRoute(data []byte) (r Route, dev uint32, local bool, err error) {
+// parseRoute decodes struct rtmsg and its attributes. The interface is left as
+// its number in dev.
+func parseRoute(data []byte) (r Route, dev uint32, err error) {
 	ad, err := attributes(data, unix.SizeofRtMsg)
 	if err != nil {
-		return Route{}, 0, false, err
+		return Route{}, 0, err
 	}
 	f := familyOfAF(data[0])
 	dst := LocalDefault(f, 0).Dst.Addr()
@@ -165,7 +165,10 @@ func parseRoute(data []byte) (r Route, dev uint32, local bool, err error) {
 		}
 	}
 	r.Dst = netip.PrefixFrom(dst, int(data[1]))
-	return r, dev, data[7] == unix.RTN_LOCAL, ad.Err()
+	if data[7] != unix.RTN_LOCAL {
+		r.Also = words(fmt.Sprintf("[type %d]", data[7]), r.Also)
+	}
+	return r, dev, ad.Err()
 }
 
 // routeDetail puts what our routes do not have into words.

@@ -17,35 +17,30 @@ func (c *Conn) Read(ctx context.Context) (Plumbing, error) {
 	if err := c.limit(ctx); err != nil {
 		return Plumbing{}, err
 	}
-	var p Plumbing
-	for _, f := range iptables.Families() {
-		rules, err := c.rules(f)
-		if err != nil {
-			return Plumbing{}, err
-		}
-		routes, err := c.routes(f)
-		if err != nil {
-			return Plumbing{}, err
-		}
-		p.Rules, p.Routes = append(p.Rules, rules...), append(p.Routes, routes...)
+	rules, err := c.rules()
+	if err != nil {
+		return Plumbing{}, err
+	}
+	routes, err := c.routes()
+	if err != nil {
+		return Plumbing{}, err
 	}
 	addrs, err := c.addrs(iptables.V6)
-	p.Addrs = sixOf(addrs)
-	return p, err
+	return Plumbing{Rules: rules, Routes: routes, Addrs: sixOf(addrs)}, err
 }
 
-// rules keeps ours, and plain mark rules of others.
-func (c *Conn) rules(f iptables.Family) ([]Rule, error) {
-	what := fmt.Sprintf("IPv%d rules", f)
-	msgs, err := c.dump(unix.RTM_GETRULE, what, string([]byte{0: af(f), ruleHeader - 1: 0}))
+// rules keeps ours, and plain mark rules of others. Family 0 lists those of
+// every family, multicast routing's too, in one exchange.
+func (c *Conn) rules() ([]Rule, error) {
+	msgs, err := c.dump(unix.RTM_GETRULE, "policy rules", string(make([]byte, ruleHeader)))
 	var rules []Rule
 	for _, m := range msgs {
 		r, err := parseRule(m.Data)
 		if err != nil {
-			return nil, at(what, err)
+			return nil, at("policy rules", err)
 		}
 		plain := r.Also == "" && r.Mark != 0
-		if r.Family == f && (r.Ours() || plain) {
+		if r.Family != 0 && (r.Ours() || plain) {
 			rules = append(rules, r)
 		}
 	}
@@ -54,25 +49,32 @@ func (c *Conn) rules(f iptables.Family) ([]Rule, error) {
 
 // routes keeps ours, and local defaults of others. Their table is not known
 // beforehand, so the whole list is read.
-func (c *Conn) routes(f iptables.Family) ([]Route, error) {
-	what := fmt.Sprintf("IPv%d routes", f)
-	msgs, err := c.dump(unix.RTM_GETROUTE, what, string([]byte{0: af(f), unix.SizeofRtMsg - 1: 0}))
+func (c *Conn) routes() ([]Route, error) {
+	msgs, err := c.dump(unix.RTM_GETROUTE, "routes", string(make([]byte, unix.SizeofRtMsg)))
 	var routes []Route
 	for _, m := range msgs {
-		r, dev, local, err := parseRoute(m.Data)
+		if !mayBeOurs(m.Data) {
+			continue
+		}
+		r, dev, err := parseRoute(m.Data)
 		if err != nil {
-			return nil, at(what, err)
+			return nil, at("routes", err)
 		}
 		r.Dev = devName(dev)
-		if !local {
-			r.Also = words(fmt.Sprintf("[type %d]", m.Data[7]), r.Also)
-		}
-		lookalike := r.key() == LocalDefault(f, r.Table).key()
-		if r.family() == f && (r.Ours() || lookalike) {
+		if r.Ours() || r.key() == LocalDefault(r.family(), r.Table).key() {
 			routes = append(routes, r)
 		}
 	}
 	return routes, err
+}
+
+// mayBeOurs spares decoding the routes of a router: it looks at the header's
+// family, prefix length, protocol and type only.
+func mayBeOurs(h []byte) bool {
+	if len(h) < unix.SizeofRtMsg {
+		return true // parseRoute says what is wrong
+	}
+	return familyOfAF(h[0]) != 0 && (h[5] == Protocol || h[1] == 0 && h[7] == unix.RTN_LOCAL)
 }
 
 func devName(index uint32) string {
