@@ -204,8 +204,7 @@ func parseAddr(data []byte) (a Addr, dev uint32, err error) {
 		local = address
 	}
 	a.Prefix, a.raw = netip.PrefixFrom(local, int(data[1])), string(data)
-	h := data[4:8]
-	return a, uint32(h[0]) | uint32(h[1])<<8 | uint32(h[2])<<16 | uint32(h[3])<<24, ad.Err()
+	return a, native.Uint32(data[4:]), ad.Err()
 }
 
 func attributes(data []byte, header int) (*netlink.AttributeDecoder, error) {

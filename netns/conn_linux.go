@@ -1,30 +1,48 @@
 package netns
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
 // Conn is one route netlink socket. It belongs to the namespace of the thread
 // that dialled it, for good, so it may be used after [Namespace.Do] has
 // returned. Methods may not be called at the same time.
-type Conn struct{ nl *netlink.Conn }
+//
+// The socket blocks. The kernel answers a request before sendto returns, so
+// there is nothing to wait for, and a poller would cost several thread switches
+// for each answer: on a locked thread ten times the exchange itself.
+type Conn struct {
+	fd  int
+	seq uint32
+	buf []byte
+}
+
+var (
+	native  = binary.NativeEndian
+	errLong = errors.New("the kernel's answer is longer than any should be")
+)
+
+// answerSize holds the largest datagram of a dump, 32 KiB (netlink_dump in
+// net/netlink/af_netlink.c).
+const answerSize = 32 << 10
 
 // Dial opens the socket in the calling thread's namespace.
 func Dial() (*Conn, error) {
-	nl, err := netlink.Dial(unix.NETLINK_ROUTE, nil)
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, &Error{Op: "open a route netlink socket", Err: err}
 	}
-	// Lets the kernel filter dumps by protocol (Linux 4.20). Older ones send
-	// everything, and decoding filters again.
-	_ = nl.SetOption(netlink.GetStrictCheck, true)
-	return &Conn{nl}, nil
+	// Refuses what the kernel would else ignore (Linux 4.20); older kernels
+	// refuse the option instead, and work without.
+	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
+	return &Conn{fd: fd, buf: make([]byte, answerSize)}, nil
 }
 
 // Dial opens a socket in the namespace.
@@ -37,34 +55,31 @@ func (n *Namespace) Dial() (c *Conn, err error) {
 }
 
 // Close closes the socket.
-func (c *Conn) Close() error { return c.nl.Close() }
+func (c *Conn) Close() error { return unix.Close(c.fd) }
 
-// limit gives every later exchange the deadline of ctx.
+// limit gives every later answer the time that ctx has left.
 func (c *Conn) limit(ctx context.Context) error {
-	deadline, _ := ctx.Deadline() // the zero time means none
-	if err := c.nl.SetDeadline(deadline); err != nil {
-		return &Error{Op: "set the deadline of a route netlink socket", Err: err}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	return ctx.Err()
+	var left unix.Timeval // zero means no limit
+	if deadline, ok := ctx.Deadline(); ok {
+		left = unix.NsecToTimeval(max(int64(time.Until(deadline)), int64(time.Microsecond)))
+	}
+	return unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &left)
 }
 
 // do sends one request and waits for its acknowledgement.
-func (c *Conn) do(kind uint16, flags netlink.HeaderFlags, body string) error {
-	_, err := c.nl.Execute(netlink.Message{
-		Header: netlink.Header{Type: netlink.HeaderType(kind), Flags: netlink.Request | netlink.Acknowledge | flags},
-		Data:   []byte(body),
-	})
+func (c *Conn) do(kind, flags uint16, body string) error {
+	_, err := c.exchange(kind, unix.NLM_F_ACK|flags, body)
 	return err
 }
 
 // dump asks for all objects of a kind and returns their messages. Asking again
 // heals a dump that was torn by a concurrent change.
-func (c *Conn) dump(kind uint16, what, body string) ([]netlink.Message, error) {
+func (c *Conn) dump(kind uint16, what, body string) ([]message, error) {
 	for try := 0; ; try++ {
-		msgs, err := c.nl.Execute(netlink.Message{
-			Header: netlink.Header{Type: netlink.HeaderType(kind), Flags: netlink.Request | netlink.Dump},
-			Data:   []byte(body),
-		})
+		msgs, err := c.exchange(kind, unix.NLM_F_DUMP, body)
 		switch {
 		case err == nil && !torn(msgs):
 			return msgs, nil
@@ -77,10 +92,91 @@ func (c *Conn) dump(kind uint16, what, body string) ([]netlink.Message, error) {
 	}
 }
 
+// message is one netlink message without its header.
+type message struct {
+	Flags uint16
+	Data  []byte
+}
+
+const headerSize = unix.SizeofNlMsghdr
+
+// exchange sends a request and collects what comes back until its end: an
+// acknowledgement, an error, or the end of a dump.
+func (c *Conn) exchange(kind, flags uint16, body string) ([]message, error) {
+	c.seq++
+	req := make([]byte, headerSize, headerSize+len(body))
+	native.PutUint32(req[0:], uint32(headerSize+len(body)))
+	native.PutUint16(req[4:], kind)
+	native.PutUint16(req[6:], unix.NLM_F_REQUEST|flags)
+	native.PutUint32(req[8:], c.seq)
+	if err := unix.Sendto(c.fd, append(req, body...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return nil, err
+	}
+	var msgs []message
+	for {
+		data, err := c.receive()
+		if err != nil {
+			return nil, err
+		}
+		done, err := c.collect(data, &msgs)
+		if done || err != nil {
+			return msgs, err
+		}
+	}
+}
+
+// receive returns the next datagram, in memory of its own.
+func (c *Conn) receive() ([]byte, error) {
+	for {
+		n, _, flags, _, err := unix.Recvmsg(c.fd, c.buf, nil, 0)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return nil, context.DeadlineExceeded
+		case err == nil && flags&unix.MSG_TRUNC != 0:
+			return nil, errLong
+		}
+		return bytes.Clone(c.buf[:max(n, 0)]), err
+	}
+}
+
+// collect cuts a datagram into messages. Those of an earlier request, given up
+// at its deadline, are passed over.
+func (c *Conn) collect(data []byte, msgs *[]message) (done bool, err error) {
+	for len(data) >= headerSize {
+		size := int(native.Uint32(data))
+		if size < headerSize || size > len(data) {
+			return true, errShort
+		}
+		kind, flags, seq, body := native.Uint16(data[4:]), native.Uint16(data[6:]), native.Uint32(data[8:]), data[headerSize:size]
+		data = data[min((size+3)&^3, len(data)):]
+		switch {
+		case seq != c.seq:
+		case kind == unix.NLMSG_ERROR || kind == unix.NLMSG_DONE:
+			return true, status(body)
+		default:
+			*msgs = append(*msgs, message{flags, body})
+		}
+	}
+	return false, nil
+}
+
+// status is the error number that ends an exchange, negative or zero.
+func status(body []byte) error {
+	if len(body) < 4 {
+		return nil
+	}
+	if n := int32(native.Uint32(body)); n != 0 {
+		return unix.Errno(-n)
+	}
+	return nil
+}
+
 // torn reports the flag that the kernel sets when the list changed under it.
-func torn(msgs []netlink.Message) bool {
+func torn(msgs []message) bool {
 	for _, m := range msgs {
-		if m.Header.Flags&unix.NLM_F_DUMP_INTR != 0 {
+		if m.Flags&unix.NLM_F_DUMP_INTR != 0 {
 			return true
 		}
 	}

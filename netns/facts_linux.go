@@ -2,7 +2,6 @@ package netns
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -70,8 +69,8 @@ func (c *Conn) links() ([]Link, error) {
 			return nil, at("interfaces", err)
 		}
 		l := Link{
-			Index: binary.NativeEndian.Uint32(m.Data[4:]),
-			Up:    binary.NativeEndian.Uint32(m.Data[8:])&unix.IFF_UP != 0,
+			Index: native.Uint32(m.Data[4:]),
+			Up:    native.Uint32(m.Data[8:])&unix.IFF_UP != 0,
 		}
 		for ad.Next() {
 			if ad.Type() == unix.IFLA_IFNAME {

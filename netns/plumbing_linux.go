@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/sluicemesh/sluice/iptables"
@@ -178,7 +177,7 @@ func (c *Conn) apply(change Change) error {
 	if change.Verb == Remove {
 		return gone(c.do(kind.remove, 0, body))
 	}
-	return c.do(kind.add, netlink.Create|netlink.Excl, body)
+	return c.do(kind.add, unix.NLM_F_CREATE|unix.NLM_F_EXCL, body)
 }
 
 func encode(item Item) (kind request, body string, err error) {

@@ -147,7 +147,7 @@ func TestFailedChangeUndoesTheOnesBefore(t *testing.T) {
 	if !errors.As(err, &failed) || !errors.Is(err, unix.ENETDOWN) || failed.Undo != nil {
 		t.Fatalf("got %v, want an ApplyError of a network that is down, undone", err)
 	}
-	same(t, "error", err, "ip -6 route add local ::/0 dev lo table 133 protocol 201: netlink receive: network is down (lo is down: ip link set lo up)")
+	same(t, "error", err, "ip -6 route add local ::/0 dev lo table 133 protocol 201: network is down (lo is down: ip link set lo up)")
 	same(t, "state", state(t, name), before)
 }
 
