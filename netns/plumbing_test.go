@@ -158,3 +158,13 @@ func TestStatusesHaveWords(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+func TestOursStaysWhenSomebodyElseProvidesTheSame(t *testing.T) {
+	theirs := MarkRule(iptables.V4, 1, 2)
+	theirs.Protocol = 3
+	want := TProxy(1, 2, iptables.V4)
+	have := Plumbing{Rules: []Rule{theirs, want.Rules[0]}, Routes: want.Routes}
+	if got := Reconcile(have, want); len(got) != 0 {
+		t.Errorf("got %v, want no change", got)
+	}
+}
