@@ -1,0 +1,117 @@
+package containerd
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+const pauseImage = "sluice.test/pause:1"
+
+// SidecarImage holds the tests' sidecar, server and client as /testsidecar.
+const SidecarImage = "sluice.test/testsidecar:1"
+
+// Program builds a package of this module statically and returns the binary.
+// It is relative to test/containerd, or an import path.
+func Program(t testing.TB, pkg string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), filepath.Base(pkg))
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
+	cmd.Dir = here()
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build %s: %v\n%s", pkg, err, text)
+	}
+	return out
+}
+
+// here is this package's folder, whichever test uses it.
+func here() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(file)
+}
+
+// Image makes an image of these files, each at the top under its base name, and
+// imports it. The name needs a domain and a tag ("sluice.test/x:1").
+func (r *Runtime) Image(name string, files ...string) {
+	r.t.Helper()
+	archive := filepath.Join(r.Dir, "images", strings.NewReplacer("/", "_", ":", "_").Replace(name)+".tar")
+	if err := writeImage(archive, name, files); err != nil {
+		r.t.Fatal(err)
+	}
+	cmd := exec.Command("ctr", "--address", r.socket(), "-n", "k8s.io", "images", "import", archive)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		r.t.Fatalf("import %s: %v\n%s", name, err, text)
+	}
+}
+
+// writeImage writes a docker-archive: one layer, its configuration, and the
+// manifest that names both.
+func writeImage(archive, name string, files []string) error {
+	layer, err := layerOf(files)
+	if err != nil {
+		return err
+	}
+	config, err := json.Marshal(map[string]any{
+		"architecture": runtime.GOARCH, "os": "linux",
+		"config": map[string]any{"Env": []string{"PATH=/"}, "Entrypoint": []string{"/" + filepath.Base(files[0])}},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{fmt.Sprintf("sha256:%x", sha256.Sum256(layer))}},
+	})
+	if err != nil {
+		return err
+	}
+	manifest, err := json.Marshal([]map[string]any{{"Config": "config.json", "RepoTags": []string{name}, "Layers": []string{"layer.tar"}}})
+	if err != nil {
+		return err
+	}
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for _, f := range []struct {
+		name string
+		body []byte
+	}{{"layer.tar", layer}, {"config.json", config}, {"manifest.json", manifest}} {
+		if err := add(w, f.name, 0o644, f.body); err != nil {
+			return err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(archive, buf.Bytes(), 0o644)
+}
+
+func layerOf(files []string) ([]byte, error) {
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for _, dir := range []string{"tmp/", "etc/", "run/", "proc/", "sys/", "dev/"} {
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}); err != nil {
+			return nil, err
+		}
+	}
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if err := add(w, filepath.Base(file), 0o755, body); err != nil {
+			return nil, err
+		}
+	}
+	return buf.Bytes(), w.Close()
+}
+
+func add(w *tar.Writer, name string, mode int64, body []byte) error {
+	if err := w.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: int64(len(body))}); err != nil {
+		return err
+	}
+	_, err := w.Write(body)
+	return err
+}
