@@ -1,0 +1,156 @@
+package builder
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluicemesh/sluice/iptables"
+)
+
+// Port is one TCP or UDP port, 1 to 65535. The zero value is no port.
+type Port iptables.Port
+
+// Ports is a set of ports in the order in which it was given, free of
+// duplicates and overlaps. The zero value is the empty set.
+type Ports struct {
+	All    bool // every port; Ranges is empty then
+	Ranges []iptables.PortRange
+}
+
+const (
+	acceptedPort  = "a port from 1 to 65535"
+	acceptedPorts = "ports from 1 to 65535 and ranges such as 6000-8000, separated by commas"
+)
+
+// UnmarshalText accepts a decimal number from 1 to 65535, and nothing else.
+func (p *Port) UnmarshalText(text []byte) error {
+	v, err := parsePort(strings.Trim(string(text), " \t"))
+	*p = Port(v)
+	return err
+}
+
+// String is the decimal number.
+func (p Port) String() string { return strconv.Itoa(int(p)) }
+
+func parsePort(s string) (iptables.Port, error) {
+	if !digits(s) {
+		return 0, &ValueError{s, "not a decimal port number", acceptedPort}
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || n < 1 || n > 65535 {
+		return 0, &ValueError{s, "out of range", acceptedPort}
+	}
+	return iptables.Port(n), nil
+}
+
+// UnmarshalText accepts a comma list of ports and ranges (a-b or a:b), or "*"
+// alone. Duplicates and overlaps are merged into the place of the first.
+func (p *Ports) UnmarshalText(text []byte) error {
+	v, _, err := ParsePorts(string(text))
+	*p = v
+	return err
+}
+
+// ParsePorts is UnmarshalText with its notes.
+func ParsePorts(text string) (Ports, []string, error) {
+	if strings.TrimSpace(text) == "*" {
+		return Ports{All: true}, nil, nil
+	}
+	list, notes, err := parseList(text, parsePortRange)
+	if err != nil {
+		return Ports{}, notes, err
+	}
+	return Ports{Ranges: mergeRanges(list)}, notes, nil
+}
+
+func parsePortRange(item string) (iptables.PortRange, note, error) {
+	none := iptables.PortRange{}
+	if item == "*" {
+		return none, "", &ValueError{item, "a wildcard inside a list", acceptedPorts + ", or * alone"}
+	}
+	first, last, ranged := strings.Cut(item, rangeDash(item))
+	if !ranged {
+		p, err := parsePort(item)
+		return iptables.OnePort(p), "", inList(err)
+	}
+	a, err := parsePort(first)
+	if err != nil {
+		return none, "", &ValueError{item, "not a range of two ports", acceptedPorts}
+	}
+	b, err := parsePort(last)
+	if err != nil {
+		return none, "", &ValueError{item, "not a range of two ports", acceptedPorts}
+	}
+	if b < a {
+		return none, "", &ValueError{item, "reversed range", acceptedPorts}
+	}
+	return iptables.PortRange{First: a, Last: b}, "", nil
+}
+
+// inList widens what a single port accepts to what a list accepts.
+func inList(err error) error {
+	if v, ok := err.(*ValueError); ok { //nolint:errorlint // made three lines above, never wrapped
+		return &ValueError{v.Value, v.Reason, acceptedPorts}
+	}
+	return err
+}
+
+func rangeDash(item string) string {
+	if strings.Contains(item, ":") {
+		return ":"
+	}
+	return "-"
+}
+
+// mergeRanges unites ranges that overlap, in the place of the first of them.
+func mergeRanges(list []iptables.PortRange) []iptables.PortRange {
+	var merged []iptables.PortRange
+	for _, r := range list {
+		merged = mergeInto(merged, r)
+	}
+	return merged
+}
+
+func mergeInto(list []iptables.PortRange, r iptables.PortRange) []iptables.PortRange {
+	at := slices.IndexFunc(list, func(have iptables.PortRange) bool { return overlap(have, r) })
+	if at < 0 {
+		return append(list, r)
+	}
+	var out []iptables.PortRange
+	for _, have := range list {
+		if overlap(have, r) {
+			r = iptables.PortRange{First: min(have.First, r.First), Last: max(have.Last, r.Last)}
+		}
+	}
+	for i, have := range list {
+		if i == at {
+			out = append(out, r)
+		} else if !overlap(have, r) {
+			out = append(out, have)
+		}
+	}
+	return out
+}
+
+func overlap(a, b iptables.PortRange) bool { return a.First <= b.Last && b.First <= a.Last }
+
+// String is the input form: "80,6000-8000", "*", or "" for the empty set.
+func (p Ports) String() string {
+	if p.All {
+		return "*"
+	}
+	texts := make([]string, len(p.Ranges))
+	for i, r := range p.Ranges {
+		texts[i] = strings.Replace(r.String(), ":", "-", 1)
+	}
+	return strings.Join(texts, ",")
+}
+
+// Contains says whether the set holds a port.
+func (p Ports) Contains(port iptables.Port) bool {
+	return p.All || slices.ContainsFunc(p.Ranges, func(r iptables.PortRange) bool { return r.Contains(port) })
+}
+
+// Empty says whether the set holds no port.
+func (p Ports) Empty() bool { return !p.All && len(p.Ranges) == 0 }

@@ -1,0 +1,110 @@
+package builder
+
+import "github.com/sluicemesh/sluice/iptables"
+
+// Setting is one thing that can be configured, by all the names it has.
+// Annotations are mapped to flags by package cni/podsettings.
+type Setting struct {
+	Flag    string // long flag name, and the key in a configuration file
+	Short   string // "" if it has none
+	Env     []string
+	Default string // as it is written
+	Accepts string // the accepted form
+	Help    string
+	// Bool settings may stand as a flag without a value.
+	Bool bool
+	// EmptyCounts: set to nothing is the empty list; for all others it means
+	// that the setting is not given.
+	EmptyCounts bool
+
+	read func(d *draft, text string) ([]note, error)
+}
+
+// Settings lists every setting of the policy in the order in which help,
+// documentation and --print-config show them.
+func Settings() []Setting {
+	return append(append(proxySettings(), captureSettings()...), otherSettings()...)
+}
+
+func proxySettings() []Setting {
+	return []Setting{
+		{Flag: "envoy-port", Short: "p", Env: []string{"ENVOY_PORT"}, Default: "15001", Accepts: acceptedPort,
+			Help: "port on which the proxy accepts captured outbound connections", read: port(func(c *Config) *iptables.Port { return &c.OutboundPort })},
+		{Flag: "inbound-capture-port", Short: "z", Env: []string{"INBOUND_CAPTURE_PORT"}, Default: "15006", Accepts: acceptedPort,
+			Help: "port on which the proxy accepts captured inbound connections", read: port(func(c *Config) *iptables.Port { return &c.InboundPort })},
+		{Flag: "inbound-tunnel-port", Short: "e", Env: []string{"INBOUND_TUNNEL_PORT"}, Default: "15008", Accepts: acceptedPort,
+			Help: "port of the proxy's tunnel (HBONE), never captured", read: port(func(c *Config) *iptables.Port { return &c.TunnelPort })},
+		{Flag: "proxy-uid", Short: "u", Env: []string{"PROXY_UID"}, Default: "1337", Accepts: acceptedIDs + "; names where the tool runs in the pod",
+			Help: "uids whose traffic is the proxy's own", read: readProxyUIDs},
+		{Flag: "proxy-gid", Short: "g", Env: []string{"PROXY_GID"}, Default: "the value of proxy-uid", Accepts: acceptedIDs + "; names where the tool runs in the pod",
+			Help: "primary gids whose traffic is the proxy's own", read: readProxyGIDs},
+		{Flag: "istio-inbound-interception-mode", Short: "m", Env: []string{"ISTIO_INBOUND_INTERCEPTION_MODE"}, Default: "REDIRECT", Accepts: "REDIRECT, TPROXY or NONE",
+			Help: "how inbound connections reach the proxy; NONE programs nothing", read: text(func(c *Config) textReader { return &c.Mode })},
+		{Flag: "istio-inbound-tproxy-mark", Short: "t", Env: []string{"ISTIO_INBOUND_TPROXY_MARK"}, Default: "1337", Accepts: "1 to 4294967295, decimal or 0x hexadecimal, but not 1338",
+			Help: "packet mark of inbound TPROXY traffic", read: text(func(c *Config) textReader { return &c.TProxyMark })},
+		{Flag: "istio-inbound-tproxy-route-table", Short: "r", Env: []string{"ISTIO_INBOUND_TPROXY_ROUTE_TABLE"}, Default: "133", Accepts: "1 to 4294967295, but not 253 to 255",
+			Help: "routing table that delivers marked packets locally", read: text(func(c *Config) textReader { return &c.TProxyTable })},
+	}
+}
+
+func captureSettings() []Setting {
+	return []Setting{
+		{Flag: "istio-inbound-ports", Short: "b", Env: []string{"ISTIO_INBOUND_PORTS"}, EmptyCounts: true, Accepts: acceptedPorts + ", or *",
+			Help: "inbound ports to capture; * for all", read: readInboundPorts},
+		{Flag: "istio-local-exclude-ports", Short: "d", Env: []string{"ISTIO_LOCAL_EXCLUDE_PORTS"}, EmptyCounts: true, Accepts: acceptedPorts,
+			Help: "inbound ports to leave alone when all others are captured", read: readExcludedInbound},
+		{Flag: "istio-exclude-interfaces", Short: "c", Env: []string{"ISTIO_EXCLUDE_INTERFACES"}, EmptyCounts: true, Accepts: acceptedInterface,
+			Help: "interfaces whose traffic is left alone, both ways", read: interfaces(func(c *Config) *[]Interface { return &c.ExcludeInterfaces })},
+		{Flag: "istio-service-cidr", Short: "i", Env: []string{"ISTIO_SERVICE_CIDR"}, EmptyCounts: true, Accepts: acceptedCIDR + ", separated by commas; or *",
+			Help: "outbound destinations to capture; * for all", read: cidrs(func(c *Config) *CIDRs { return &c.IncludeCIDRs }, true)},
+		{Flag: "istio-service-exclude-cidr", Short: "x", Env: []string{"ISTIO_SERVICE_EXCLUDE_CIDR"}, EmptyCounts: true, Accepts: acceptedCIDR + ", separated by commas",
+			Help: "outbound destinations to leave alone", read: cidrs(func(c *Config) *CIDRs { return &c.ExcludeCIDRs }, false)},
+		{Flag: "istio-outbound-ports", Short: "q", Env: []string{"ISTIO_OUTBOUND_PORTS"}, EmptyCounts: true, Accepts: acceptedPorts + ", or *",
+			Help: "outbound ports to capture whatever the destination", read: ports(func(c *Config) *Ports { return &c.IncludeOutboundPorts }, true)},
+		{Flag: "istio-local-outbound-ports-exclude", Short: "o", Env: []string{"ISTIO_LOCAL_OUTBOUND_PORTS_EXCLUDE"}, EmptyCounts: true, Accepts: acceptedPorts,
+			Help: "outbound ports to leave alone", read: ports(func(c *Config) *Ports { return &c.ExcludeOutboundPorts }, false)},
+		{Flag: "kube-virt-interfaces", Short: "k", Env: []string{"KUBE_VIRT_INTERFACES"}, EmptyCounts: true, Accepts: acceptedInterface,
+			Help: "interfaces of virtual machines in the pod, whose traffic is outbound", read: readVirtualInterfaces},
+		{Flag: "exclude-outbound-ports-for-uids", Env: []string{"EXCLUDE_OUTBOUND_PORTS_FOR_UIDS", "SLUICE_EXCLUDE_OUTBOUND_PORTS_FOR_UIDS"}, Accepts: acceptedExclusion,
+			Help: "outbound ports to leave alone for some uids", read: readUIDExclusions},
+		{Flag: "exclude-inbound-cidrs", Env: []string{"EXCLUDE_INBOUND_CIDRS", "SLUICE_EXCLUDE_INBOUND_CIDRS"}, Accepts: acceptedCIDR + ", separated by commas",
+			Help: "sources whose inbound connections are left alone", read: cidrs(func(c *Config) *CIDRs { return &c.ExcludeInboundCIDRs }, false)},
+		{Flag: "owner-groups", Env: []string{"ISTIO_OUTBOUND_OWNER_GROUPS"}, Default: "*", Accepts: acceptedIDs + ", * for everybody, none for nobody",
+			Help: "groups whose outbound connections are captured", read: readOwnerGroups},
+		{Flag: "owner-groups-exclude", Env: []string{"ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE"}, Accepts: acceptedIDs,
+			Help: "groups whose outbound connections are left alone", read: readOwnerGroupsExclude},
+	}
+}
+
+func otherSettings() []Setting {
+	return []Setting{
+		{Flag: "redirect-dns", Env: []string{"REDIRECT_DNS", "ISTIO_META_DNS_CAPTURE"}, Bool: true, Default: "false", Accepts: "true or false",
+			Help: "capture DNS queries to the pod's resolvers", read: flag(func(d *draft) *bool { return &d.redirectDNS })},
+		{Flag: "capture-all-dns", Env: []string{"CAPTURE_ALL_DNS"}, Bool: true, Default: "false", Accepts: "true or false",
+			Help: "with redirect-dns: capture queries to any server", read: flag(func(d *draft) *bool { return &d.captureAllDNS })},
+		{Flag: "dns-servers", Env: []string{"SLUICE_DNS_SERVERS"}, Accepts: acceptedResolver + ", separated by commas",
+			Help: "resolvers whose queries are captured, instead of resolv.conf's", read: readDNSServers},
+		{Flag: "resolv-conf", Env: []string{"SLUICE_RESOLV_CONF"}, Default: "/etc/resolv.conf when applying", Accepts: "a path",
+			Help: "file that lists the pod's resolvers", read: readResolvConf},
+		{Flag: "drop-invalid", Env: []string{"DROP_INVALID", "INVALID_DROP"}, Bool: true, Default: "false", Accepts: "true or false",
+			Help: "drop packets that belong to no connection", read: flag(func(d *draft) *bool { return &d.config.DropInvalid })},
+		{Flag: "loopback-cidr", Env: []string{"ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR"}, Default: "127.0.0.1/32", Accepts: acceptedLoopback,
+			Help: "IPv4 range that counts as the application talking to itself", read: text(func(c *Config) textReader { return &c.Loopback })},
+		{Flag: "ip-families", Env: []string{"SLUICE_IP_FAMILIES"}, Default: "auto", Accepts: "auto, v4, v6 or dual",
+			Help: "families to program; auto: IPv4, and IPv6 where it is enabled", read: text(func(c *Config) textReader { return &c.Families })},
+		{Flag: "dual-stack", Env: []string{"DUAL_STACK", "ISTIO_DUAL_STACK"}, Bool: true, Default: "auto", Accepts: "true or false",
+			Help: "accepted for compatibility; false does not switch IPv6 off", read: readDualStack},
+		{Flag: "backend", Env: []string{"SLUICE_BACKEND"}, Default: "auto", Accepts: "auto, nftables, iptables, iptables-nft or iptables-legacy",
+			Help: "how rules reach the kernel", read: text(func(c *Config) textReader { return &c.Backend })},
+		{Flag: "native-nftables", Env: []string{"NATIVE_NFTABLES"}, Bool: true, Default: "false", Accepts: "true or false",
+			Help: "the same as backend nftables", read: readNativeNftables},
+		{Flag: "force-iptables-binary", Env: []string{"FORCE_IPTABLES_BINARY"}, Accepts: "legacy or nft, or a binary's name",
+			Help: "the same as backend iptables-legacy or iptables-nft", read: readForcedBinary},
+		{Flag: "counters", Env: []string{"SLUICE_COUNTERS"}, Bool: true, Default: "false", Accepts: "true or false",
+			Help: "let nf_tables rules count packets; iptables rules always do", read: flag(func(d *draft) *bool { return &d.config.Counters })},
+		{Flag: "rule-comments", Env: []string{"SLUICE_RULE_COMMENTS"}, Bool: true, Default: "false", Accepts: "true or false",
+			Help: "put the setting that made a rule into the rule's comment", read: flag(func(d *draft) *bool { return &d.config.Comments })},
+		{Flag: "log-rules", Env: []string{"SLUICE_LOG_RULES"}, Bool: true, Default: "false", Accepts: "true or false",
+			Help: "log every capture to the kernel log, for debugging", read: flag(func(d *draft) *bool { return &d.config.LogRules })},
+	}
+}
