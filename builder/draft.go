@@ -33,7 +33,7 @@ func text(at func(*Config) textReader) reader {
 	}
 }
 
-func flag(at func(*draft) *bool) reader {
+func boolean(at func(*draft) *bool) reader {
 	return func(d *draft, s string) ([]note, error) {
 		v, err := ParseBool(s)
 		if err == nil {

@@ -79,15 +79,15 @@ func captureSettings() []Setting {
 func otherSettings() []Setting {
 	return []Setting{
 		{Flag: "redirect-dns", Env: []string{"REDIRECT_DNS", "ISTIO_META_DNS_CAPTURE"}, Bool: true, Default: "false", Accepts: "true or false",
-			Help: "capture DNS queries to the pod's resolvers", read: flag(func(d *draft) *bool { return &d.redirectDNS })},
+			Help: "capture DNS queries to the pod's resolvers", read: boolean(func(d *draft) *bool { return &d.redirectDNS })},
 		{Flag: "capture-all-dns", Env: []string{"CAPTURE_ALL_DNS"}, Bool: true, Default: "false", Accepts: "true or false",
-			Help: "with redirect-dns: capture queries to any server", read: flag(func(d *draft) *bool { return &d.captureAllDNS })},
+			Help: "with redirect-dns: capture queries to any server", read: boolean(func(d *draft) *bool { return &d.captureAllDNS })},
 		{Flag: "dns-servers", Env: []string{"SLUICE_DNS_SERVERS"}, Accepts: acceptedResolver + ", separated by commas",
 			Help: "resolvers whose queries are captured, instead of resolv.conf's", read: readDNSServers},
 		{Flag: "resolv-conf", Env: []string{"SLUICE_RESOLV_CONF"}, Default: "/etc/resolv.conf when applying", Accepts: "a path",
 			Help: "file that lists the pod's resolvers", read: readResolvConf},
 		{Flag: "drop-invalid", Env: []string{"DROP_INVALID", "INVALID_DROP"}, Bool: true, Default: "false", Accepts: "true or false",
-			Help: "drop packets that belong to no connection", read: flag(func(d *draft) *bool { return &d.config.DropInvalid })},
+			Help: "drop packets that belong to no connection", read: boolean(func(d *draft) *bool { return &d.config.DropInvalid })},
 		{Flag: "loopback-cidr", Env: []string{"ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR"}, Default: "127.0.0.1/32", Accepts: acceptedLoopback,
 			Help: "IPv4 range that counts as the application talking to itself", read: text(func(c *Config) textReader { return &c.Loopback })},
 		{Flag: "ip-families", Env: []string{"SLUICE_IP_FAMILIES"}, Default: "auto", Accepts: "auto, v4, v6 or dual",
@@ -101,10 +101,10 @@ func otherSettings() []Setting {
 		{Flag: "force-iptables-binary", Env: []string{"FORCE_IPTABLES_BINARY"}, Accepts: "legacy or nft, or a binary's name",
 			Help: "the same as backend iptables-legacy or iptables-nft", read: readForcedBinary},
 		{Flag: "counters", Env: []string{"SLUICE_COUNTERS"}, Bool: true, Default: "false", Accepts: "true or false",
-			Help: "let nf_tables rules count packets; iptables rules always do", read: flag(func(d *draft) *bool { return &d.config.Counters })},
+			Help: "let nf_tables rules count packets; iptables rules always do", read: boolean(func(d *draft) *bool { return &d.config.Counters })},
 		{Flag: "rule-comments", Env: []string{"SLUICE_RULE_COMMENTS"}, Bool: true, Default: "false", Accepts: "true or false",
-			Help: "put the setting that made a rule into the rule's comment", read: flag(func(d *draft) *bool { return &d.config.Comments })},
+			Help: "put the setting that made a rule into the rule's comment", read: boolean(func(d *draft) *bool { return &d.config.Comments })},
 		{Flag: "log-rules", Env: []string{"SLUICE_LOG_RULES"}, Bool: true, Default: "false", Accepts: "true or false",
-			Help: "log every capture to the kernel log, for debugging", read: flag(func(d *draft) *bool { return &d.config.LogRules })},
+			Help: "log every capture to the kernel log, for debugging", read: boolean(func(d *draft) *bool { return &d.config.LogRules })},
 	}
 }
