@@ -36,8 +36,16 @@ func Reconcile(have, want Ruleset) Script {
 			script.Tables = append(script.Tables, ts)
 		}
 	}
+	slices.SortStableFunc(script.Tables, gainersFirst)
 	return script
 }
+
+// gainersFirst puts tables that lose a jump or chain behind those that only
+// gain: between two commits interception that moves from one table to another
+// is in both, not in neither.
+func gainersFirst(a, b TableScript) int { return a.losing() - b.losing() }
+
+func (t TableScript) losing() int { return min(1, len(t.Delete)+len(t.Destroy)) }
 
 func (t TableScript) empty() bool {
 	return len(t.Declare)+len(t.Delete)+len(t.Append)+len(t.Destroy) == 0
@@ -76,7 +84,7 @@ func (d difference) ownChain(s *TableScript, name string) {
 	}
 	s.Declare = append(s.Declare, ":"+name+" - [0:0]")
 	for _, r := range want.Rules {
-		s.Append = append(s.Append, "-A "+name+" "+r.String())
+		s.Append = append(s.Append, "-A "+name+" "+r.spelled())
 	}
 }
 
@@ -101,16 +109,17 @@ func (d difference) jumps(chain string) (surplus, absent []string) {
 		keep = 0 // -D takes the first equal rule, so a kept one would go instead
 	}
 	for _, r := range have.Rules[keep:] {
-		surplus = append(surplus, "-D "+chain+" "+r.deletable())
+		surplus = append(surplus, "-D "+chain+" "+r.spelled())
 	}
 	for _, r := range want.Rules[keep:] {
-		absent = append(absent, "-A "+chain+" "+r.String())
+		absent = append(absent, "-A "+chain+" "+r.spelled())
 	}
 	return surplus, absent
 }
 
-// deletable is the text by which the kernel's tools find the rule again.
-func (r Rule) deletable() string {
+// spelled is the text by which the kernel's tools find a rule again, or, when an
+// apply is undone, make it again: as they printed it.
+func (r Rule) spelled() string {
 	if r.Raw != "" {
 		return r.Raw
 	}

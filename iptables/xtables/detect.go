@@ -1,0 +1,220 @@
+package xtables
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sluicemesh/sluice/iptables"
+)
+
+// Reason is one fact that led to the choice of a backend, as a short sentence.
+type Reason string
+
+// Detect chooses the backend. It is a pure function of its arguments.
+//
+// A choice other than Auto is carried out or is an error. Auto stays where rules
+// of ours stand already, so that a second run never changes sides; else it goes
+// where other rules stand; else it takes what the name iptables stands for; else
+// nft before legacy. What the kernel or the capabilities rule out is skipped.
+func Detect(env Env, choice Choice) (Backend, []Reason, error) {
+	if env.NoNetAdmin {
+		return Backend{}, nil, noCapability("NET_ADMIN")
+	}
+	d := detector{env: env}
+	if choice != Auto {
+		return d.explicit(choice)
+	}
+	return d.auto()
+}
+
+// Others returns the backends in whose flavour rules of ours stand, or may
+// stand, although another was chosen. They are removed once the chosen one is
+// verified, so that no moment is without rules.
+func Others(env Env, chosen Backend) []Backend {
+	var others []Backend
+	for _, flavour := range Flavours() {
+		if flavour != chosen.Flavour && env.any(flavour, mayOwn) {
+			others = append(others, detector{env: env}.backend(flavour))
+		}
+	}
+	return others
+}
+
+// Present returns a backend for every flavour in which rules of ours stand or
+// may stand: what Remove has to visit.
+func Present(env Env) []Backend { return Others(env, Backend{}) }
+
+type detector struct{ env Env }
+
+func (d detector) explicit(choice Choice) (Backend, []Reason, error) {
+	asked := Reason(fmt.Sprintf("%s was asked for", choice))
+	if choice == Plain {
+		p, ok := d.env.plainPair(iptables.V4)
+		if !ok {
+			return Backend{}, nil, d.noTools("iptables-save and iptables-restore")
+		}
+		b := d.plainBackend(p.restore.Flavour)
+		return b, []Reason{asked, plainReason(p)}, d.obstacle(b.Flavour)
+	}
+	flavour := NFT
+	if choice == ChooseLegacy {
+		flavour = Legacy
+	}
+	if err := d.unusable(flavour); err != nil {
+		return Backend{}, nil, err
+	}
+	return d.backend(flavour), []Reason{asked}, nil
+}
+
+func (d detector) auto() (Backend, []Reason, error) {
+	p, hasPlain := d.env.plainPair(iptables.V4)
+	prefer := Flavours()
+	if hasPlain && p.restore.Flavour == Legacy {
+		prefer = []Flavour{Legacy, NFT}
+	}
+	for _, flavour := range prefer {
+		if d.env.any(flavour, owns) {
+			reason := Reason(fmt.Sprintf("rules of ours stand in %s already", flavour))
+			return d.backend(flavour), []Reason{reason}, d.unusable(flavour)
+		}
+	}
+	var skipped []Reason
+	usable := prefer[:0:0]
+	for _, flavour := range prefer {
+		if err := d.unusable(flavour); err != nil {
+			skipped = append(skipped, Reason(fmt.Sprintf("not %s: %s", flavour, brief(err))))
+			continue
+		}
+		usable = append(usable, flavour)
+	}
+	if len(usable) == 0 {
+		return Backend{}, skipped, d.nothing()
+	}
+	flavour, why := d.among(usable, p, hasPlain)
+	return d.backend(flavour), append([]Reason{why}, skipped...), nil
+}
+
+// among picks one of the usable flavours, best first.
+func (d detector) among(usable []Flavour, p pair, hasPlain bool) (Flavour, Reason) {
+	var inUse []Flavour
+	for _, f := range usable {
+		if d.env.any(f, hasRules) {
+			inUse = append(inUse, f)
+		}
+	}
+	first := usable[0]
+	switch {
+	case len(inUse) == 1:
+		return inUse[0], Reason(fmt.Sprintf("other rules of this namespace stand in %s", inUse[0]))
+	case hasPlain && p.restore.Flavour == first:
+		return first, plainReason(p)
+	case len(usable) == 1:
+		return first, Reason(fmt.Sprintf("%s is the only flavour that works here", first))
+	}
+	return first, Reason(fmt.Sprintf("%s comes first when nothing else decides", first))
+}
+
+func plainReason(p pair) Reason {
+	return Reason(fmt.Sprintf("%s is %s: %s", p.restore.Argv[0], p.restore.Flavour, p.restore.How))
+}
+
+// unusable says why a flavour cannot be used, or nil.
+func (d detector) unusable(flavour Flavour) error {
+	if _, ok := d.env.pairOf(flavour, iptables.V4); !ok {
+		return d.noTools(fmt.Sprintf("iptables-%s-save and iptables-%s-restore", flavour, flavour))
+	}
+	return d.obstacle(flavour)
+}
+
+// obstacle says why a flavour cannot be used although its programs are there.
+func (d detector) obstacle(flavour Flavour) error {
+	if flavour == Legacy && d.env.NoNetRaw {
+		return noCapability("NET_RAW")
+	}
+	s := d.env.standing(flavour, iptables.V4)
+	if s.Err != nil {
+		return s.Err
+	}
+	if s.Absent {
+		return &Error{
+			Kind: Unusable, Op: "find an iptables backend",
+			Words: fmt.Sprintf("the kernel has no %s tables loaded", flavour),
+			Hint:  "load them on the host (modprobe ip_tables iptable_nat), or choose the other backend",
+		}
+	}
+	return nil
+}
+
+func (d detector) noTools(names string) error {
+	return &Error{
+		Kind: Unusable, Op: "find an iptables backend",
+		Words: fmt.Sprintf("no working %s in %s%s", names, strings.Join(d.env.Path, ":"), d.broken()),
+		Hint:  "install iptables, or choose another backend; sluice doctor lists what is here",
+	}
+}
+
+// broken tells of programs that are there but do not say what they are.
+func (d detector) broken() string {
+	for _, name := range toolNames() {
+		if t, ok := d.env.Tools[name]; ok && t.Err != nil {
+			return fmt.Sprintf(" (%s: %s)", strings.Join(t.Argv, " "), t.Err)
+		}
+	}
+	return ""
+}
+
+// nothing is the error when no flavour is left. A capability comes first: with
+// it the rest might work.
+func (d detector) nothing() error {
+	var last error
+	for _, f := range Flavours() {
+		last = d.unusable(f)
+		if KindOf(last) == Capability {
+			return last
+		}
+	}
+	if _, ok := d.env.pairOf(NFT, iptables.V4); ok {
+		return d.unusable(NFT)
+	}
+	return last
+}
+
+func noCapability(name string) error {
+	return &Error{
+		Kind: Capability, Op: "find an iptables backend",
+		Words: "this process lacks the capability " + name,
+		Hint:  "add " + name + " to the container's securityContext.capabilities",
+	}
+}
+
+// backend makes the backend of a flavour from what was found.
+func (d detector) backend(flavour Flavour) Backend {
+	b := Backend{Flavour: flavour, tools: map[iptables.Family]pair{}, seen: d.seen(flavour)}
+	for _, family := range iptables.Families() {
+		if p, ok := d.env.pairOf(flavour, family); ok {
+			b.tools[family] = p
+		}
+	}
+	return b
+}
+
+// plainBackend uses the plain names even where the flavour's own exist.
+func (d detector) plainBackend(flavour Flavour) Backend {
+	b := d.backend(flavour)
+	for _, family := range iptables.Families() {
+		if p, ok := d.env.plainPair(family); ok && p.restore.Flavour == flavour {
+			b.tools[family] = p
+		}
+	}
+	return b
+}
+
+func (d detector) seen(flavour Flavour) map[iptables.Family]iptables.Ruleset {
+	seen := map[iptables.Family]iptables.Ruleset{}
+	for _, s := range d.env.Standing {
+		if s.Flavour == flavour && s.dump != nil {
+			seen[s.Family] = *s.dump
+		}
+	}
+	return seen
+}

@@ -1,0 +1,55 @@
+package xtables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// LockPath is the file that is locked: the network namespace itself, of the
+// calling thread. Processes in one pod share it, pods do not, and it is there
+// with a read-only root. Other tools take part with XTABLES_LOCKFILE=/proc/self/ns/net.
+const LockPath = "/proc/thread-self/ns/net"
+
+const lockPoll = 5 * time.Millisecond
+
+// Lock makes the caller the only writer in the calling thread's network
+// namespace until release is called or the process dies. It waits at most wait,
+// or until ctx ends; then the error's kind is Busy. Hold it from Look to the end
+// of Apply. It is not reentrant.
+func Lock(ctx context.Context, wait time.Duration) (release func(), err error) {
+	f, err := os.Open(LockPath)
+	if err != nil {
+		return nil, &Error{Op: "lock the network namespace", Err: err}
+	}
+	deadline := time.Now().Add(wait)
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		busy := errors.Is(err, unix.EWOULDBLOCK)
+		if !busy && !errors.Is(err, unix.EINTR) || time.Now().After(deadline) || ctx.Err() != nil {
+			f.Close()
+			return nil, lockError(err, busy, wait, ctx.Err())
+		}
+		time.Sleep(lockPoll)
+	}
+}
+
+func lockError(err error, busy bool, wait time.Duration, ended error) error {
+	e := &Error{Op: "lock the network namespace", Err: err}
+	if busy {
+		e.Kind = Busy
+		e.Words = fmt.Sprintf("another process has held the lock for %s", wait)
+		e.Hint = "it is programming this namespace: try again, or see who with: lsof " + LockPath
+	}
+	if ended != nil {
+		e.Err = ended
+	}
+	return e
+}

@@ -1,0 +1,149 @@
+package xtables
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sluicemesh/sluice/iptables"
+)
+
+// DefaultPath is where programs are looked for unless the caller knows better.
+func DefaultPath() []string {
+	return []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+}
+
+// Look finds out what is on this machine and in the calling thread's network
+// namespace. It changes nothing and creates no table. It runs a program only
+// where a file's name does not tell its flavour, and where legacy tables exist
+// of which it must be known whether rules of ours are in them.
+func Look(ctx context.Context, path []string) Env {
+	if len(path) == 0 {
+		path = DefaultPath()
+	}
+	env := Env{Tools: findTools(ctx, path), Path: path}
+	env.NoNetAdmin, env.NoNetRaw = lacks(unix.CAP_NET_ADMIN), lacks(unix.CAP_NET_RAW)
+	for _, flavour := range Flavours() {
+		for _, family := range iptables.Families() {
+			env.Standing = append(env.Standing, ask(flavour, family))
+		}
+	}
+	if !env.any(NFT, owns) {
+		env.readLegacy(ctx)
+	}
+	return env
+}
+
+// ask is the cheap question: what stands here, without any program.
+func ask(flavour Flavour, family iptables.Family) Standing {
+	if flavour == NFT {
+		return nftStanding(family)
+	}
+	return legacyStanding(family)
+}
+
+// legacyStanding reads which legacy tables exist. The file is the thread's own
+// namespace's; /proc/net would be the main thread's.
+func legacyStanding(f iptables.Family) Standing {
+	s := Standing{Flavour: Legacy, Family: f}
+	name := map[iptables.Family]string{iptables.V4: "ip_tables_names", iptables.V6: "ip6_tables_names"}[f]
+	text, err := os.ReadFile("/proc/thread-self/net/" + name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.Absent = true
+	case err != nil:
+		s.Err = &Error{Kind: Capability, Op: "list the legacy tables", Err: err, Hint: "only root may read this file: run as root, or use iptables-nft"}
+	}
+	for _, table := range strings.Fields(string(text)) {
+		s.Tables = append(s.Tables, iptables.Table(table))
+	}
+	s.Asked = s.Err == nil && len(s.Tables) == 0
+	return s
+}
+
+// readLegacy asks the legacy programs about the tables that exist.
+func (e Env) readLegacy(ctx context.Context) {
+	for i := range e.Standing {
+		s := &e.Standing[i]
+		p, ok := e.pairOf(Legacy, s.Family)
+		if s.Flavour != Legacy || len(s.Tables) == 0 || !ok || e.NoNetRaw {
+			continue
+		}
+		dump, err := read(ctx, p.save, s.Family)
+		if err != nil {
+			s.Err = err
+			continue
+		}
+		s.Asked, s.dump = true, &dump
+		s.Own, s.Rules = contents(dump)
+	}
+}
+
+// contents says whether a dump has chains of ours, and any rule at all.
+func contents(rs iptables.Ruleset) (own, rules bool) {
+	for _, c := range rs.Chains {
+		own = own || iptables.Own(c.Table, c.Name)
+		rules = rules || len(c.Rules) > 0
+	}
+	return own, rules
+}
+
+// findTools looks for every name in every directory, the first one wins.
+func findTools(ctx context.Context, path []string) map[string]Tool {
+	tools := map[string]Tool{}
+	for _, name := range toolNames() {
+		for _, dir := range path {
+			file := filepath.Join(dir, name)
+			if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+				tools[name] = identify(ctx, file)
+				break
+			}
+		}
+	}
+	return tools
+}
+
+// identify tells the flavour of a program, by the name of the file that it is
+// in the end, else by what it says of itself.
+func identify(ctx context.Context, file string) Tool {
+	t := Tool{Argv: []string{file}}
+	real, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		t.Err = err
+		return t
+	}
+	if f := flavourOfName(filepath.Base(real)); f != "" {
+		t.Flavour, t.How = f, "it is "+real
+		return t
+	}
+	words, err := run(ctx, call{op: "ask " + file + " for its version", argv: []string{file, "--version"}})
+	if err != nil {
+		t.Err = err
+		return t
+	}
+	t.Flavour, t.How, t.Err = flavourOfVersion(words)
+	return t
+}
+
+// lacks says whether the process's effective set is without a capability.
+func lacks(capability int) bool {
+	text, err := os.ReadFile("/proc/thread-self/status")
+	if err != nil {
+		return false // not known: the kernel will say
+	}
+	for line := range strings.Lines(string(text)) {
+		if set, ok := strings.CutPrefix(line, "CapEff:"); ok {
+			bits, err := strconv.ParseUint(strings.TrimSpace(set), 16, 64)
+			return err == nil && bits&(1<<capability) == 0
+		}
+	}
+	return false
+}
+
+func lacksNetRaw() bool { return lacks(unix.CAP_NET_RAW) }
