@@ -145,12 +145,12 @@ func (n *Namespace) sysctls() string {
 
 // writeSysctls skips what is write-only, or unreadable while unset.
 func writeSysctls(b *strings.Builder, root string) {
-	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || slices.Contains(volatile, d.Name()) {
-			return nil
-		}
-		if value, err := os.ReadFile(path); err == nil {
-			fmt.Fprintf(b, "%s = %s\n", strings.TrimPrefix(path, "/proc/sys/"), strings.TrimSpace(string(value)))
+	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, walk error) error {
+		if walk == nil && !d.IsDir() && !slices.Contains(volatile, d.Name()) {
+			value, unreadable := os.ReadFile(path)
+			if unreadable == nil {
+				fmt.Fprintf(b, "%s = %s\n", strings.TrimPrefix(path, "/proc/sys/"), strings.TrimSpace(string(value)))
+			}
 		}
 		return nil
 	})

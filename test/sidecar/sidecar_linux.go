@@ -94,11 +94,11 @@ func (s *Sidecar) Errors() []error { return s.log.failures() }
 func (s *Sidecar) listeners() []listener {
 	p := s.config.Ports
 	var all []listener
-	for _, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+	for _, every := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		all = append(all,
-			listener{Out, netip.AddrPortFrom(any, p.Out), false},
-			listener{In, netip.AddrPortFrom(any, p.In), s.config.Transparent},
-			listener{Tunnel, netip.AddrPortFrom(any, p.Tunnel), false})
+			listener{Out, netip.AddrPortFrom(every, p.Out), false},
+			listener{In, netip.AddrPortFrom(every, p.In), s.config.Transparent},
+			listener{Tunnel, netip.AddrPortFrom(every, p.Tunnel), false})
 	}
 	return append(all, s.loopback()...)
 }

@@ -38,15 +38,13 @@ func eachWorld(t *testing.T, test func(*testing.T, *rig.Rig, rig.Flavour, world)
 
 // redirect is the least that interception is: what isn't the proxy's goes to
 // Out, what enters goes to In.
-func redirect(w world) string {
-	return fmt.Sprintf(`*nat
+const redirect = `*nat
 -A PREROUTING -i eth0 -p tcp -j REDIRECT --to-ports 15006
 -A OUTPUT -p udp -m udp --dport 53 -m owner ! --uid-owner 1337 -j REDIRECT --to-ports 15053
 -A OUTPUT -p tcp -m tcp --dport 53 -m owner ! --uid-owner 1337 -j REDIRECT --to-ports 15053
 -A OUTPUT ! -o lo -p tcp -m owner ! --uid-owner 1337 -j REDIRECT --to-ports 15001
 COMMIT
-`)
-}
+`
 
 func ask(t *testing.T, n *rig.Namespace, as rig.User, network, to string) sidecar.Report {
 	t.Helper()
@@ -62,7 +60,7 @@ func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 func TestRedirectedConnectionsReportTheirOriginalDestination(t *testing.T) {
 	eachWorld(t, func(t *testing.T, r *rig.Rig, f rig.Flavour, w world) {
 		s := r.Pod.Sidecar(rig.Proxy, sidecar.Config{})
-		r.Pod.Restore(f, w.family, redirect(w))
+		r.Pod.Restore(f, w.family, redirect)
 		for _, tc := range []struct {
 			from     *rig.Namespace
 			to       string
@@ -115,7 +113,7 @@ func TestForwardingPassesThroughBothSides(t *testing.T) {
 		s := r.Pod.Sidecar(rig.Proxy, sidecar.Config{Handler: sidecar.Forward{}})
 		r.Pod.App(rig.App, "app", w.any+":8080")
 		r.World.App(rig.Root, "service", w.service+":80")
-		r.Pod.Restore(f, w.family, redirect(w))
+		r.Pod.Restore(f, w.family, redirect)
 		if got := ask(t, r.World, rig.Root, "tcp", w.pod+":8080"); got.Listener != "app" || got.Peer.Addr() != w.six {
 			t.Errorf("inbound: got %v, want app with peer %v", got, w.six)
 		}
@@ -136,7 +134,7 @@ func TestForwardingCarriesBothDirectionsAndTheEnd(t *testing.T) {
 	r := rig.New(t)
 	r.Pod.Sidecar(rig.Proxy, sidecar.Config{Handler: sidecar.Forward{}})
 	r.World.App(rig.Root, "service", w.service+":80")
-	r.Pod.Restore(rig.NFT, w.family, redirect(w))
+	r.Pod.Restore(rig.NFT, w.family, redirect)
 	c, err := r.Pod.Dial(rig.App, "tcp", w.service+":80")
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +196,7 @@ func transparent(r *rig.Rig, f rig.Flavour, w world) {
 func TestDNSIsAnsweredOrRelayed(t *testing.T) {
 	eachWorld(t, func(t *testing.T, r *rig.Rig, f rig.Flavour, w world) {
 		s := r.Pod.Sidecar(rig.Proxy, sidecar.Config{})
-		r.Pod.Restore(f, w.family, redirect(w))
+		r.Pod.Restore(f, w.family, redirect)
 		if got := ask(t, r.Pod, rig.App, "udp", w.service+":53"); got.Listener != sidecar.DNS || got.Network != "udp" || got.Local != addr(w.lo+":15053") {
 			t.Errorf("got %v, want DNS over udp at %s:15053", got, w.lo)
 		}
