@@ -168,6 +168,9 @@ func TestAListWithoutPluginsLoadsOnlyWithADropInFolder(t *testing.T) {
 	if err := f.Check(); !errors.Is(err, ErrNoPlugins) {
 		t.Errorf("alone: got %v, want %v", err, ErrNoPlugins)
 	}
+	if l, err := Parse(f.Raw); err != nil || !bytes.Equal(l.With(ours), f.Raw) {
+		t.Errorf("got %s, %v; want the file as it was: there is nothing to stand behind", l.With(ours), err)
+	}
 	f.DropIns = []string{"10-x.conf"}
 	if err := f.Check(); err != nil {
 		t.Errorf("with a drop-in: got %v, want nil", err)

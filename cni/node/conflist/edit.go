@@ -87,11 +87,16 @@ func decode(raw []byte) (v any) {
 }
 
 // With gives the list's text with the entry last and once; everything else
-// stays byte for byte. It is the text itself if there is nothing to do.
+// stays byte for byte. It is the text itself if there is nothing to do, or if
+// the list has no plugins of its own to stand behind.
 func (l List) With(e Entry) []byte {
 	switch l.State(e) {
 	case Installed:
 		return l.raw
+	case Absent:
+		if len(l.plugins) == 0 {
+			return l.raw
+		}
 	case Stale:
 		return splice(l.raw, l.plugins[len(l.plugins)-1].span, e.raw)
 	}
@@ -166,3 +171,6 @@ func (l List) cut(i int, first bool) span {
 func splice(raw []byte, at span, by []byte) []byte {
 	return slices.Concat(raw[:at.start], by, raw[at.end:])
 }
+
+// Equal compares two entries as values: key order and white space don't count.
+func (e Entry) Equal(other Entry) bool { return sameJSON(e.raw, other.raw) }

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package install
+
+func isReadOnly(error) bool { return false }
