@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/cni/netconf"
 	"github.com/sluicemesh/sluice/cni/podapi"
 	"github.com/sluicemesh/sluice/cni/podsettings"
@@ -45,13 +46,15 @@ type Decision struct {
 	Outcome Outcome
 	Detail  string // one sentence for the log and for people
 
-	// Settings are what to build when Outcome is Program, lowest first.
-	Settings []podsettings.Setting
+	// Inputs and Config are what to program when Outcome is Program: the
+	// settings as they were found, and parsed.
+	Inputs []builder.Input
+	Config builder.Config
+	// Warnings are about what is programmed.
+	Warnings []podsettings.Warning
 	// Code and Errs are set when Outcome is Fail.
 	Code uint
 	Errs []error
-	// Warnings are about a pod that is programmed.
-	Warnings []podsettings.Warning
 }
 
 // row is a condition and what follows; the first row that holds decides.
@@ -80,7 +83,8 @@ func table() []row {
 	return []row{
 		{1, "bad-cni-args", Fail, argsUnreadable, text("CNI_ARGS cannot be read"), failArgs},
 		{1, "bad-config", Fail, configUnreadable, text("the network config cannot be read"), failConfig},
-		{2, "bad-config-value", Fail, invalidStatic, text("the network config has bad values"), failProblems},
+		{2, "bad-config-value", Fail, invalidStatic, text("the network config has bad values"), failConfigValues},
+		{2, "mode-none", Pass, staticNone, text("no Kubernetes pod; the settings say mode NONE"), nil},
 		{2, "static-settings", Program, static, text("no Kubernetes pod; the network config's or CNI_ARGS' settings hold"), useStatic},
 		{2, "no-kubernetes-pod", Pass, notKubernetes, text("no Kubernetes pod, and no settings in the network config"), nil},
 		{3, "namespace-excluded", Pass, excluded, namespaceDetail, nil},
@@ -96,7 +100,7 @@ func table() []row {
 		{11, "not-injected", Pass, unmeshed, text("the pod has no annotation " + podapi.StatusAnnotation), nil},
 		{12, "mode-none", Pass, modeNone, text("the interception mode is NONE"), nil},
 		{13, "invalid-settings", Fail, invalid, text("the pod's settings are not valid"), failSettings},
-		{13, "bad-config-value", Fail, badConfig, text("the network config has bad values"), failProblems},
+		{13, "bad-config-value", Fail, badConfig, text("the network config has bad values"), failConfigValues},
 		{14, "meshed", Program, always, text("the pod is meshed"), usePod},
 	}
 }

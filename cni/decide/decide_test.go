@@ -66,6 +66,11 @@ func TestEveryRowOfTheTable(t *testing.T) {
 		{"config no JSON, no Kubernetes", "", "[]", "-", 1, "bad-config", Fail, CodeConfig},
 		{"static settings", "", `{"interception":{"proxy-uid":5}}`, "-", 2, "static-settings", Program, 0},
 		{"static settings of the container", sluiceConfig, `{"allow_args":true}`, "-", 2, "static-settings", Program, 0},
+		{"static settings of the container bad", "SLUICE_CONFIG=" + base64.RawURLEncoding.EncodeToString([]byte(`{"proxy-uid":"x"}`)), `{"allow_args":true}`, "-", 1, "bad-cni-args", Fail, CodeArgs},
+		{"static settings bad", "", `{"interception":{"proxy-uid":-1}}`, "-", 2, "bad-config-value", Fail, CodeConfig},
+		{"static settings unknown", "", `{"interception":{"proxy":1}}`, "-", 2, "bad-config-value", Fail, CodeConfig},
+		{"static settings contradictory", "", `{"interception":{"envoy-port":15006}}`, "-", 2, "bad-config-value", Fail, CodeConfig},
+		{"static mode NONE", "", `{"interception":{"istio-inbound-interception-mode":"NONE"}}`, "-", 2, "mode-none", Pass, 0},
 		{"static settings with a bad key beside", "", `{"interception":{},"strict":5}`, "-", 2, "bad-config-value", Fail, CodeConfig},
 		{"no Kubernetes, nothing stated", "", "{}", "-", 2, "no-kubernetes-pod", Pass, 0},
 		{"no Kubernetes, bad key, nothing stated", "", `{"strict":5}`, "-", 2, "no-kubernetes-pod", Pass, 0},
@@ -103,6 +108,8 @@ func TestEveryRowOfTheTable(t *testing.T) {
 		{"variable by valueFrom", someArgs, injected, meshed("", "", "", `,{"name":"istio-proxy","env":[{"name":"INVALID_DROP","valueFrom":{"fieldRef":{}}}]}`), 13, "invalid-settings", Fail, CodeSettings},
 		{"bypassing container, strict", someArgs, `{"strict":true,` + injected[1:], meshed("", "", `{"name":"i","securityContext":{"runAsUser":1337}}`, proxy), 13, "invalid-settings", Fail, CodeSettings},
 		{"bypassing container", someArgs, injected, meshed("", "", `{"name":"i","securityContext":{"runAsUser":1337}}`, proxy), 14, "meshed", Program, 0},
+		{"bad annotation", someArgs, injected, meshed(`,"traffic.sidecar.istio.io/includeInboundPorts":"http"`, "", "", proxy), 13, "invalid-settings", Fail, CodeSettings},
+		{"bad setting of the config", someArgs, `{"ip_families":"v5",` + injected[1:], meshed("", "", "", proxy), 13, "bad-config-value", Fail, CodeConfig},
 		{"bad key of the config", someArgs, `{"strict":5,` + injected[1:], meshed("", "", "", proxy), 13, "bad-config-value", Fail, CodeConfig},
 		{"bad key of the config, unmeshed", someArgs, `{"strict":5,` + plain[1:], "-", 4, "not-injected", Pass, 0},
 		{"meshed", someArgs, injected, meshed("", "", "", proxy), 14, "meshed", Program, 0},
@@ -115,7 +122,7 @@ func TestEveryRowOfTheTable(t *testing.T) {
 			if d.Row != c.row || d.Reason != c.reason || d.Outcome != c.outcome || d.Code != c.code {
 				t.Errorf("got  row %d %s %s %d (%s: %v)\nwant row %d %s %s %d", d.Row, d.Reason, d.Outcome, d.Code, d.Detail, d.Errs, c.row, c.reason, c.outcome, c.code)
 			}
-			if d.Detail == "" || (d.Outcome == Fail) != (d.Code != 0) || (d.Outcome == Program) != (len(d.Settings) > 0) {
+			if d.Detail == "" || (d.Outcome == Fail) != (d.Code != 0) || (d.Outcome == Program) != (len(d.Inputs) > 0) {
 				t.Errorf("decision is not whole: %+v", d)
 			}
 		})
@@ -128,27 +135,21 @@ func TestEveryRowOfTheTable(t *testing.T) {
 }
 
 func TestThePodsSettingsOverrideTheNodes(t *testing.T) {
-	config := `{"backend":"legacy","ip_families":"v4","ports":{"outbound":16001},` + injected[1:]
+	config := `{"backend":"iptables-legacy","ip_families":"v4","ports":{"outbound":16001},` + injected[1:]
 	d := Decide(facts(t, someArgs, config, meshed(`,"sluice.sluicemesh.io/ip-families":"dual"`, "", "", proxy)))
-	got := map[string]string{}
-	for _, s := range d.Settings {
-		if _, twice := got[s.Flag]; twice {
-			t.Errorf("flag %s twice", s.Flag)
-		}
-		got[s.Flag] = s.Value
-	}
-	for flag, want := range map[string]string{"backend": "legacy", "ip-families": "dual", "envoy-port": "16001", "proxy-uid": "1337"} {
-		if got[flag] != want {
-			t.Errorf("%s: got %q, want %q", flag, got[flag], want)
-		}
+	c := d.Config
+	got := fmt.Sprint(c.Backend, " ", c.Families, " ", c.OutboundPort, " ", c.ProxyUIDs)
+	if want := "iptables-legacy dual 16001 1337"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
 func TestAllErrorsComeTogether(t *testing.T) {
 	env := `,{"name":"istio-proxy","securityContext":{"runAsUser":-1},"env":[{"name":"INVALID_DROP","valueFrom":{}},{"name":"ISTIO_DUAL_STACK","valueFrom":{}}]}`
-	d := Decide(facts(t, someArgs, injected, meshed("", "", "", env)))
-	if len(d.Errs) != 3 {
-		t.Errorf("got %d errors, want 3: %v", len(d.Errs), d.Errs)
+	annotations := `,"traffic.sidecar.istio.io/includeInboundPorts":"0","traffic.sidecar.istio.io/excludeOutboundIPRanges":"x,y"`
+	d := Decide(facts(t, someArgs, injected, meshed(annotations, "", "", env)))
+	if len(d.Errs) != 6 {
+		t.Errorf("got %d errors, want 6: %v", len(d.Errs), d.Errs)
 	}
 }
 

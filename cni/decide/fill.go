@@ -1,10 +1,6 @@
 package decide
 
 import (
-	"errors"
-	"slices"
-
-	"github.com/sluicemesh/sluice/cni/netconf"
 	"github.com/sluicemesh/sluice/cni/podsettings"
 )
 
@@ -23,56 +19,31 @@ func failArgs(f *Facts, d *Decision) {
 
 func failConfig(f *Facts, d *Decision) { d.Code, d.Errs = CodeConfig, nonNil(f.ConfigErr) }
 
-func failUnknown(f *Facts, d *Decision) {
-	d.Code, d.Errs = CodeTryAgain, nonNil(f.PodErr)
-}
+func failUnknown(f *Facts, d *Decision) { d.Code, d.Errs = CodeTryAgain, nonNil(f.PodErr) }
 
-// badStaticArgs are the errors of SLUICE_CONFIG. It counts only without
-// Kubernetes, where nobody but the runtime's operator sets CNI_ARGS.
-func badStaticArgs(f *Facts) []error {
-	if f.ArgsErr != nil || !f.Args.HasConfig || !notKubernetes(f) || f.ConfigErr != nil {
-		return nil
+func failSettings(f *Facts, d *Decision) { d.Code, d.Errs = CodeSettings, podPlan(f).podErrs }
+
+func failConfigValues(f *Facts, d *Decision) {
+	d.Code = CodeConfig
+	if notKubernetes(f) {
+		d.Errs = staticConfigErrs(f)
+		return
 	}
-	if !f.Config.AllowArgs {
-		return []error{errors.New("CNI_ARGS holds " + netconf.SluiceConfig + ", which the network config does not allow (allow_args is false)")}
-	}
-	_, errs := f.Args.Settings()
-	return errs
+	d.Errs = podConfigErrs(f)
 }
 
-// staticSettings are the network config's, overridden by the container's own.
-func staticSettings(f *Facts) []podsettings.Setting {
-	out := slices.Concat(f.Config.Settings, f.Config.Static)
-	if f.Args.HasConfig {
-		own, _ := f.Args.Settings()
-		out = append(out, own...)
-	}
-	return lastPerFlag(out)
-}
-
-// podSettings are the node's, overridden by the pod's.
-func podSettings(f *Facts) ([]podsettings.Setting, []error) {
-	sets, errs := podsettings.Of(*f.Pod)
-	return lastPerFlag(append(slices.Clone(f.Config.Settings), sets...)), errs
-}
-
-// lastPerFlag keeps the last setting of each flag, in the order of these.
-func lastPerFlag(in []podsettings.Setting) []podsettings.Setting {
-	var out []podsettings.Setting
-	for i, s := range in {
-		later := func(l podsettings.Setting) bool { return l.Flag == s.Flag }
-		if !slices.ContainsFunc(in[i+1:], later) {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-func useStatic(f *Facts, d *Decision) { d.Settings = staticSettings(f) }
+func useStatic(f *Facts, d *Decision) { d.use(staticPlan(f)) }
 
 func usePod(f *Facts, d *Decision) {
-	d.Settings, _ = podSettings(f)
-	d.Warnings = podsettings.Warnings(*f.Pod)
+	d.use(podPlan(f))
+	d.Warnings = append(d.Warnings, podsettings.Warnings(*f.Pod)...)
+}
+
+func (d *Decision) use(p plan) {
+	d.Inputs, d.Config = p.inputs, p.parsed.Config
+	for _, w := range p.parsed.Warnings {
+		d.Warnings = append(d.Warnings, podsettings.Warning{Kind: podsettings.SettingRemark, Text: w.String()})
+	}
 }
 
 func nonNil(err error) []error {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/sluicemesh/sluice/cni/podsettings"
+	"github.com/sluicemesh/sluice/builder"
 )
 
 // MaxArgs bounds CNI_ARGS in bytes, and with it SLUICE_CONFIG.
@@ -17,6 +17,9 @@ const (
 // SluiceConfig is the name in CNI_ARGS under which a runtime without
 // Kubernetes states the settings of one container.
 const SluiceConfig = "SLUICE_CONFIG"
+
+// ArgsOrigin begins the origin of every setting that stands in CNI_ARGS.
+const ArgsOrigin = "CNI_ARGS "
 
 // Args is what CNI_ARGS says. Names that nobody here reads are left to the
 // plugins that do, whether or not IgnoreUnknown is set.
@@ -70,7 +73,7 @@ func (a *Args) set(name, value string) {
 
 // Settings decodes SLUICE_CONFIG: a settings object in base64url without
 // padding.
-func (a Args) Settings() ([]podsettings.Setting, []error) {
+func (a Args) Settings() ([]builder.Input, []error) {
 	if len(a.Config) > MaxSluiceConfig {
 		return nil, []error{fmt.Errorf("CNI_ARGS %s has %d bytes, more than %d", SluiceConfig, len(a.Config), MaxSluiceConfig)}
 	}
@@ -78,5 +81,5 @@ func (a Args) Settings() ([]podsettings.Setting, []error) {
 	if err != nil {
 		return nil, []error{fmt.Errorf("CNI_ARGS %s is not base64url without padding: %w", SluiceConfig, err)}
 	}
-	return Object(doc, "CNI_ARGS "+SluiceConfig)
+	return Object(doc, ArgsOrigin+SluiceConfig)
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sluicemesh/sluice/cni/podsettings"
+	"github.com/sluicemesh/sluice/builder"
 )
 
 // Defaults of the keys that have one.
@@ -54,10 +54,10 @@ type Config struct {
 	AllowArgs         bool          // SLUICE_CONFIG counts
 
 	// Settings are those of every pod of this node: backend, families, ports.
-	Settings []podsettings.Setting
+	Settings []builder.Input
 	// Static are the settings of every container, without Kubernetes; HasStatic
 	// tells an empty object from none.
-	Static    []podsettings.Setting
+	Static    []builder.Input
 	HasStatic bool
 
 	// Annotations are the pod's where AnnotationsKnown.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sluicemesh/sluice/cni/podsettings"
+	"github.com/sluicemesh/sluice/builder"
 )
 
 // one reads a key whose value has one type.
@@ -32,7 +32,7 @@ func setting(flag string) func(*Config, string, json.RawMessage) {
 			c.Problems = append(c.Problems, bad(Origin+name, v, "a plain value"))
 			return
 		}
-		c.Settings = append(c.Settings, podsettings.Setting{Flag: flag, Value: value, Origin: Origin + name})
+		c.Settings = append(c.Settings, builder.Input{Flag: flag, Value: value, Origin: Origin + name})
 	}
 }
 
@@ -118,12 +118,12 @@ func Scalar(v json.RawMessage) (string, bool) {
 
 // Object reads a settings object, flag name to plain value or list of plain
 // values, in the order of the names.
-func Object(doc json.RawMessage, origin string) ([]podsettings.Setting, []error) {
+func Object(doc json.RawMessage, origin string) ([]builder.Input, []error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(doc, &fields); err != nil || fields == nil {
 		return nil, []error{bad(origin, doc, "an object of settings, named like the flags of sluice apply")}
 	}
-	var out []podsettings.Setting
+	var out []builder.Input
 	var problems []error
 	for _, name := range sorted(fields) {
 		value, ok := joined(fields[name])
@@ -131,7 +131,7 @@ func Object(doc json.RawMessage, origin string) ([]podsettings.Setting, []error)
 			problems = append(problems, bad(origin+"."+name, fields[name], "a plain value or a list of them"))
 			continue
 		}
-		out = append(out, podsettings.Setting{Flag: name, Value: value, Origin: origin + "." + name})
+		out = append(out, builder.Input{Flag: name, Value: value, Origin: origin + "." + name})
 	}
 	return out, problems
 }
@@ -173,7 +173,7 @@ func readPorts(c *Config, name string, v json.RawMessage) {
 			c.Problems = append(c.Problems, bad(Origin+name+"."+field, fields[field], "outbound, inbound or tunnel with a port number"))
 			continue
 		}
-		c.Settings = append(c.Settings, podsettings.Setting{Flag: flag, Value: value, Origin: Origin + name + "." + field})
+		c.Settings = append(c.Settings, builder.Input{Flag: flag, Value: value, Origin: Origin + name + "." + field})
 	}
 }
 

@@ -3,6 +3,7 @@ package podsettings
 import (
 	"strconv"
 
+	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/cni/podapi"
 )
 
@@ -41,15 +42,15 @@ func (i identity) effective(p podapi.Pod, c podapi.Container) (*int64, string) {
 
 // proxy is the setting for the proxy's id. Root counts as the default: a proxy
 // that runs as root (TPROXY mode) must not exempt every root process.
-func (i identity) proxy(p podapi.Pod) (Setting, error) {
+func (i identity) proxy(p podapi.Pod) (builder.Input, error) {
 	proxy, _ := Container(p, podapi.ProxyName)
 	id, whose := i.effective(p, proxy)
 	if id == nil || *id == 0 {
-		return Setting{i.flag, strconv.Itoa(DefaultProxyID), "default for pods"}, nil
+		return builder.Input{Flag: i.flag, Value: strconv.Itoa(DefaultProxyID), Origin: "default for pods"}, nil
 	}
 	origin := "securityContext." + i.field + " of " + whose
 	if *id < 0 || *id > 1<<32-1 {
-		return Setting{}, &Problem{origin, strconv.FormatInt(*id, 10), "out of range", "0 to 4294967295"}
+		return builder.Input{}, &builder.Problem{Flag: i.flag, Origin: origin, Value: strconv.FormatInt(*id, 10), Reason: "out of range", Accepted: "0 to 4294967295"}
 	}
-	return Setting{i.flag, strconv.FormatInt(*id, 10), origin}, nil
+	return builder.Input{Flag: i.flag, Value: strconv.FormatInt(*id, 10), Origin: origin}, nil
 }

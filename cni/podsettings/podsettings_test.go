@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/cni/podapi"
 )
 
@@ -25,7 +26,7 @@ func pod(annotations, proxy string) string {
 		"spec":{"containers":[{"name":"app"},{"name":"istio-proxy"%s}]}}`, annotations, proxy)
 }
 
-func value(sets []Setting, flag string) string {
+func value(sets []builder.Input, flag string) string {
 	for _, s := range sets {
 		if s.Flag == flag {
 			return s.Value
@@ -129,8 +130,8 @@ func TestValuesThatCannotBeReadAreReportedTogether(t *testing.T) {
 		t.Errorf("got %d errors, want 5:\n%s", len(errs), text)
 	}
 	for _, err := range errs {
-		var p *Problem
-		if !errors.As(err, &p) || p.Reason == "" || p.Accepted == "" {
+		var p *builder.Problem
+		if !errors.As(err, &p) || p.Flag == "" || p.Reason == "" || p.Accepted == "" {
 			t.Errorf("error without reason or accepted form: %v", err)
 		}
 	}

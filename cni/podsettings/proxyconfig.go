@@ -5,6 +5,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/cni/podapi"
 )
 
@@ -45,7 +46,8 @@ func badProxyConfig(text string, err error) error {
 	if len(text) > limit {
 		text = text[:limit] + "…"
 	}
-	return &Problem{
+	return &builder.Problem{
+		Flag:     proxyConfigKey,
 		Origin:   "annotation " + proxyConfigKey,
 		Value:    text,
 		Reason:   strings.ReplaceAll(err.Error(), "\n", " "),

@@ -1,32 +1,11 @@
 package podsettings
 
 import (
-	"fmt"
 	"strings"
 
+	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/cni/podapi"
 )
-
-// Setting is one value for the flag of that long name, with the place in the
-// pod that it came from.
-type Setting struct {
-	Flag   string // long flag name of `sluice apply`
-	Value  string
-	Origin string // e.g. "annotation traffic.sidecar.istio.io/includeInboundPorts"
-}
-
-// Problem is a value in a pod that cannot be used.
-type Problem struct {
-	Origin   string // where the value stands
-	Value    string
-	Reason   string
-	Accepted string // what would be accepted instead
-}
-
-// Error implements error in one sentence.
-func (p *Problem) Error() string {
-	return fmt.Sprintf("%s: %q: %s (accepted: %s)", p.Origin, p.Value, p.Reason, p.Accepted)
-}
 
 // source says where a setting may stand in a pod: in the first annotation that
 // exists, else in the proxy's environment, else in the proxy config annotation.
@@ -80,10 +59,10 @@ func sources() []source {
 
 // Of are the flags that the pod's annotations, its proxy's environment and its
 // security contexts amount to, one per flag. Every value that cannot be read
-// at all is a *Problem, all of them together; whether the values make sense is
-// for the builder's parser to say.
-func Of(p podapi.Pod) ([]Setting, []error) {
-	var out []Setting
+// at all is a *builder.Problem, all of them together; whether the values make
+// sense is for the builder's parser to say.
+func Of(p podapi.Pod) ([]builder.Input, []error) {
+	var out []builder.Input
 	var problems []error
 	config, err := readProxyConfig(p)
 	if err != nil {
@@ -112,60 +91,67 @@ func Of(p podapi.Pod) ([]Setting, []error) {
 }
 
 // read finds one setting; it has no flag when the pod does not state it.
-func read(p podapi.Pod, s source, config proxyConfig) (Setting, error) {
+func read(p podapi.Pod, s source, config proxyConfig) (builder.Input, error) {
 	for _, name := range s.annotations {
 		v, ok := p.Annotations[name]
 		if ok && (s.list || strings.TrimSpace(v) != "") {
-			return Setting{s.flag, v, "annotation " + name}, nil
+			return builder.Input{Flag: s.flag, Value: v, Origin: "annotation " + name}, nil
 		}
 	}
 	if set, err := readEnv(p, s, config); set.Flag != "" || err != nil {
 		return set, err
 	}
 	if v := config.values[s.config]; s.config != "" && v != "" {
-		return Setting{s.flag, v, "annotation " + proxyConfigKey + ", " + s.config}, nil
+		return builder.Input{Flag: s.flag, Value: v, Origin: "annotation " + proxyConfigKey + ", " + s.config}, nil
 	}
 	if s.fallback != "" {
-		return Setting{s.flag, s.fallback, "default for pods"}, nil
+		return builder.Input{Flag: s.flag, Value: s.fallback, Origin: "default for pods"}, nil
 	}
-	return Setting{}, nil
+	return builder.Input{}, nil
 }
 
 // readEnv looks at the proxy's environment, and where it lacks the variable at
 // the metadata from which the injector makes that environment.
-func readEnv(p podapi.Pod, s source, config proxyConfig) (Setting, error) {
+func readEnv(p podapi.Pod, s source, config proxyConfig) (builder.Input, error) {
 	if s.env == "" {
-		return Setting{}, nil
+		return builder.Input{}, nil
 	}
 	v, ok := proxyEnv(p, s.env)
 	switch {
 	case ok && v.ValueFrom:
-		return Setting{}, fromElsewhere(s.env)
+		return builder.Input{}, fromElsewhere(s.env)
 	case ok && v.Value != "":
-		return Setting{s.flag, v.Value, "env " + s.env + " of " + podapi.ProxyName}, nil
+		return builder.Input{Flag: s.flag, Value: v.Value, Origin: "env " + s.env + " of " + podapi.ProxyName}, nil
 	case !ok && config.metadata[s.env] != "":
-		return Setting{s.flag, config.metadata[s.env], "annotation " + proxyConfigKey + ", proxyMetadata." + s.env}, nil
+		return builder.Input{Flag: s.flag, Value: config.metadata[s.env], Origin: "annotation " + proxyConfigKey + ", proxyMetadata." + s.env}, nil
 	}
-	return Setting{}, nil
+	return builder.Input{}, nil
 }
 
 // complete adds what a pod's setting always brings along.
-func complete(s Setting) []Setting {
+func complete(s builder.Input) []builder.Input {
 	switch {
 	case s.Flag == excludeInbound && s.Value != statusPorts:
 		s.Value = strings.Trim(strings.TrimSpace(s.Value)+","+statusPorts, ",")
-	case s.Flag == redirectDNS && isTrue(s.Value):
+	case s.Flag == redirectDNS && on(s.Value):
 		// The pod's resolv.conf does not exist yet when its network is made.
-		return []Setting{s, {"capture-all-dns", "true", s.Origin}}
+		return []builder.Input{s, {Flag: "capture-all-dns", Value: "true", Origin: s.Origin}}
 	}
-	return []Setting{s}
+	return []builder.Input{s}
 }
 
 func fromElsewhere(env string) error {
-	return &Problem{
+	return &builder.Problem{
+		Flag:     env,
 		Origin:   "env " + env + " of " + podapi.ProxyName,
 		Value:    "valueFrom",
 		Reason:   "the value stands outside the pod and cannot be read before the pod runs",
 		Accepted: "a literal value",
 	}
+}
+
+// on reads a boolean setting as the builder's parser does.
+func on(v string) bool {
+	b, err := builder.ParseBool(v)
+	return err == nil && b
 }

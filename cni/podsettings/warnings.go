@@ -17,6 +17,7 @@ const (
 	InitBeforeProxy   Kind = "InitBeforeProxy"   // captured while no proxy runs yet
 	BypassesProxy     Kind = "BypassesProxy"     // has the proxy's uid or gid
 	UnknownAnnotation Kind = "UnknownAnnotation" // looks like ours, nothing reads it
+	SettingRemark     Kind = "SettingRemark"     // accepted, but not quite as written
 )
 
 // Warning is something about a programmed pod that will surprise its owner.
