@@ -57,14 +57,6 @@ func answer(b bool) Answer {
 	return No
 }
 
-// inverted applies a "!".
-func (a Answer) inverted(not bool) Answer {
-	if !not {
-		return a
-	}
-	return Yes - a
-}
-
 func (m Source) holds(p Packet) Answer      { return answer(m.Prefix.Contains(p.Src) != m.Not) }
 func (m Destination) holds(p Packet) Answer { return answer(m.Prefix.Contains(p.Dst) != m.Not) }
 

@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -90,7 +91,7 @@ func parseProtocol(v string, not bool) (Match, error) {
 	}
 	n, err := strconv.ParseUint(v, 10, 8)
 	if err != nil {
-		return Opaque{Words: negate(not, "-p", v)}, nil
+		return Opaque{Words: negate(not, "-p", v)}, nil //nolint:nilerr // a name we don't know is no error, only opaque
 	}
 	return Protocol{uint8(n), not}, nil
 }
@@ -304,7 +305,7 @@ func parseConnDirection(v string, not bool) (Match, error) {
 	case "REPLY":
 		return ConnDirection{Reply: !not}, nil
 	}
-	return nil, fmt.Errorf("a direction is ORIGINAL or REPLY")
+	return nil, errors.New("a direction is ORIGINAL or REPLY")
 }
 
 // socketFlag reads the two options of -m socket, which have no value.
@@ -328,7 +329,7 @@ func socketFlag(p *ruleParser, _ bool) error {
 // matchSet reads "NAME src|dst"; sets of more dimensions stay opaque.
 func matchSet(p *ruleParser, not bool) error {
 	if len(p.words) < 3 {
-		return fmt.Errorf("--match-set needs a name and a side")
+		return errors.New("--match-set needs a name and a side")
 	}
 	name, side := p.words[1], Side(p.words[2])
 	p.words = p.words[3:]

@@ -13,7 +13,7 @@ func (s Script) String() string {
 	return b.String()
 }
 
-// Text is the commit of one table alone.
+// String is the commit of one table alone.
 func (t TableScript) String() string {
 	var b strings.Builder
 	t.write(&b)

@@ -14,7 +14,7 @@ func saveString(s string) string {
 	}
 	var b strings.Builder
 	b.WriteByte('"')
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; c == '"' || c == '\\' || c == '\'' {
 			b.WriteByte('\\')
 		}

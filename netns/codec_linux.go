@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -227,7 +228,7 @@ func familyOfAF(af byte) iptables.Family {
 func addrText(b []byte) string {
 	a, ok := netip.AddrFromSlice(b)
 	if !ok {
-		return fmt.Sprintf("%x", b)
+		return hex.EncodeToString(b)
 	}
 	return a.String()
 }

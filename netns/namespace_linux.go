@@ -77,7 +77,7 @@ func identify(fd int) (ID, error) {
 func statID(fd int) (ID, error) {
 	var st unix.Stat_t
 	err := unix.Fstat(fd, &st)
-	return ID{Dev: uint64(st.Dev), Ino: st.Ino}, err
+	return ID{Dev: st.Dev, Ino: st.Ino}, err
 }
 
 // Close lets go of the namespace.
@@ -173,7 +173,7 @@ func pathID(path string) (ID, error) {
 	if err := unix.Stat(path, &st); err != nil {
 		return ID{}, &Error{Op: "identify the network namespace", Target: path, Err: err}
 	}
-	return ID{Dev: uint64(st.Dev), Ino: st.Ino}, nil
+	return ID{Dev: st.Dev, Ino: st.Ino}, nil
 }
 
 // RefuseOwn returns a *HostError if this is the namespace that the process was

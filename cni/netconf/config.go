@@ -2,6 +2,7 @@ package netconf
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -90,7 +91,7 @@ func Parse(doc []byte) (Config, error) {
 		return Config{}, fmt.Errorf("network config is no JSON object: %w", err)
 	}
 	if fields == nil {
-		return Config{}, fmt.Errorf("network config is null")
+		return Config{}, errors.New("network config is null")
 	}
 	c := Config{
 		LogLevel: DefaultLevel, Socket: DefaultSocket, Timeout: DefaultTimeout, AgentRequired: Meshed,

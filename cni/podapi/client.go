@@ -113,7 +113,7 @@ func answer(conn net.Conn, path string) (Response, error) {
 }
 
 // failure names the kind of a system error.
-func failure(op, path string, err error) error {
+func failure(op, path string, err error) *Error {
 	kind := Garbled
 	var timeout interface{ Timeout() bool }
 	switch {

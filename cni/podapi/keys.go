@@ -5,7 +5,7 @@ import "strings"
 // ConfigHashAnnotation carries the uid by which the runtime knows a static pod.
 const ConfigHashAnnotation = "kubernetes.io/config.hash"
 
-// InjectKey, as a label or as an annotation, takes a pod out of the mesh.
+// InjectKey takes a pod out of the mesh, as a label or as an annotation.
 const InjectKey = "sidecar.istio.io/inject"
 
 // ProxyName is the sidecar's container name; the only container whose

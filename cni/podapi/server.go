@@ -142,7 +142,7 @@ func (s Server) read(conn *net.UnixConn) (message, *Error) {
 	}
 	line, err := readLine(conn, MaxRequest)
 	if err != nil {
-		return message{}, failure("read", "", err).(*Error)
+		return message{}, failure("read", "", err)
 	}
 	m, err := decodeMessage(line)
 	if err != nil {
@@ -178,7 +178,7 @@ func (s Server) write(conn *net.UnixConn, res Response) {
 		return
 	}
 	if _, err := conn.Write(line); err != nil {
-		s.failed(conn, failure("write to", "", err).(*Error))
+		s.failed(conn, failure("write to", "", err))
 	}
 }
 

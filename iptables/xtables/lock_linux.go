@@ -30,11 +30,11 @@ func Lock(ctx context.Context, wait time.Duration) (release func(), err error) {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			return func() { f.Close() }, nil
+			return func() { _ = f.Close() }, nil
 		}
 		busy := errors.Is(err, unix.EWOULDBLOCK)
 		if !busy && !errors.Is(err, unix.EINTR) || time.Now().After(deadline) || ctx.Err() != nil {
-			f.Close()
+			_ = f.Close()
 			return nil, lockError(err, busy, wait, ctx.Err())
 		}
 		time.Sleep(lockPoll)
