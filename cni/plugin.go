@@ -1,0 +1,119 @@
+package cni
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/sluicemesh/sluice/builder"
+	"github.com/sluicemesh/sluice/cni/podapi"
+)
+
+// Agent is the node agent, as package podapi speaks to it.
+type Agent interface {
+	// Ask asks for one pod over the socket at path.
+	Ask(ctx context.Context, path string, q podapi.Request) (podapi.Response, error)
+	// Tell reports what a call did.
+	Tell(ctx context.Context, path string, r podapi.Report) error
+}
+
+// Rules loads, compares and removes rules in a namespace. Its errors are
+// *Error where a code other than CodeApply fits.
+type Rules interface {
+	// Apply makes the namespace's rules those of the settings and reads them
+	// back.
+	Apply(ctx context.Context, netns string, c builder.Config) (Applied, error)
+	// Check compares without changing anything; the error names the first
+	// difference.
+	Check(ctx context.Context, netns string, c builder.Config) error
+	// Remove removes everything of ours. A namespace that is gone is no error.
+	Remove(ctx context.Context, netns string) error
+	// Usable is nil if at least one way to load rules works on this host.
+	Usable(ctx context.Context) error
+}
+
+// Applied is what Apply did.
+type Applied struct {
+	Backend  string
+	Changed  bool
+	Warnings []string
+}
+
+// Plugin is the program, with everything it touches as a field.
+type Plugin struct {
+	Getenv  func(string) string
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Agent   Agent
+	Rules   Rules
+	Memory  Memory
+	Now     func() time.Time
+	Version string // of this program, for the log
+}
+
+// Run serves one call and returns the process's exit code, 0 or 1.
+func (p Plugin) Run(ctx context.Context) int {
+	if p.Getenv("CNI_COMMAND") == "VERSION" {
+		return p.version()
+	}
+	begin := p.Now()
+	r, err := readRequest(p.Getenv, p.Stdin)
+	if err != nil {
+		return p.fail(newest, err)
+	}
+	v, err := r.verb()
+	if err != nil {
+		return p.fail(answerVersion(r), err)
+	}
+	log, closeLog := openLog(p.Stderr, r.Config.LogFile, r.Config.LogLevel)
+	defer closeLog()
+	ctx, cancel := context.WithDeadline(ctx, begin.Add(r.Config.Timeout))
+	defer cancel()
+	c := &call{Plugin: p, Request: r, ctx: ctx, begin: begin, log: log.With("verb", r.Verb, "container", r.ContainerID)}
+	if err := v.run(c); err != nil {
+		return p.fail(answerVersion(r), err)
+	}
+	return 0
+}
+
+// call is one request being served.
+type call struct {
+	Plugin
+	Request
+	ctx   context.Context
+	begin time.Time
+	log   *slog.Logger
+}
+
+// answerVersion is the config's version where it is one, else our newest.
+func answerVersion(r Request) string {
+	if r.checkVersion(verb{since: versions()[0]}) != nil {
+		return newest
+	}
+	return r.Config.CNIVersion
+}
+
+func (p Plugin) fail(version string, err error) int {
+	fmt.Fprintf(p.Stdout, "%s\n", document(version, err))
+	return 1
+}
+
+// version answers VERSION, in the version that the caller asks in.
+func (p Plugin) version() int {
+	var asked struct{ CNIVersion string }
+	// An old runtime sends nothing; garbage gets the answer of today.
+	_ = json.NewDecoder(io.LimitReader(p.Stdin, MaxInput)).Decode(&asked)
+	if asked.CNIVersion == "" {
+		asked.CNIVersion = newest
+	}
+	doc, err := json.Marshal(map[string]any{"cniVersion": asked.CNIVersion, "supportedVersions": versions()})
+	if err != nil {
+		return p.fail(newest, err)
+	}
+	fmt.Fprintf(p.Stdout, "%s\n", doc)
+	return 0
+}

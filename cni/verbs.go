@@ -1,0 +1,198 @@
+package cni
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluicemesh/sluice/cni/decide"
+	"github.com/sluicemesh/sluice/cni/netconf"
+	"github.com/sluicemesh/sluice/cni/podapi"
+)
+
+// Deadlines of the two conversations with the agent. A report is worth less
+// than a pod's start; the question may cost the agent a look at the API server.
+const (
+	askTimeout  = 5 * time.Second
+	tellTimeout = 100 * time.Millisecond
+)
+
+// add programs the container if the decision says so.
+func (c *call) add() error {
+	d := c.decide()
+	applied, err := c.obey(d)
+	c.report(d, applied, err)
+	if err != nil {
+		return err
+	}
+	return c.printResult()
+}
+
+func (c *call) obey(d decide.Decision) (Applied, error) {
+	switch d.Outcome {
+	case decide.Pass:
+		return Applied{}, nil
+	case decide.Fail:
+		return Applied{}, refusal(d)
+	}
+	applied, err := c.Rules.Apply(c.ctx, c.Netns, d.Config)
+	if err != nil || d.Row != staticRow {
+		return applied, err
+	}
+	return applied, c.Memory.Remember(c.ContainerID, c.Ifname)
+}
+
+// staticRow is the row of the decision table for containers that are no
+// Kubernetes pods: the only ones whose rules DEL removes.
+const staticRow = 2
+
+// check compares the namespace with what ADD would program.
+func (c *call) check() error {
+	d := c.decide()
+	err := error(nil)
+	switch d.Outcome {
+	case decide.Fail:
+		err = refusal(d)
+	case decide.Program:
+		err = c.Rules.Check(c.ctx, c.Netns, d.Config)
+	}
+	c.report(d, Applied{}, err)
+	return err
+}
+
+// del changes nothing for a Kubernetes pod: the rules die with the namespace,
+// and until then none of its processes may pass uncaptured. Without Kubernetes
+// a namespace may outlive its network, so there the interface that was
+// programmed for takes the rules with it. Nothing that is gone is an error.
+func (c *call) del() error {
+	if c.Args.Kubernetes() || c.ArgsErr != nil {
+		return nil
+	}
+	ifname, remembered := c.Memory.Recall(c.ContainerID)
+	if !remembered || ifname != c.Ifname {
+		return nil
+	}
+	if c.Netns != "" {
+		if err := c.Rules.Remove(c.ctx, c.Netns); err != nil {
+			return err
+		}
+		c.log.Info("removed", "netns", c.Netns)
+	}
+	return c.Memory.Forget(c.ContainerID)
+}
+
+// gc: rules live in namespaces that the runtime deletes.
+func (c *call) gc() error { return nil }
+
+// status says whether this node can program pods at all. Runtimes take the
+// whole node out of service on a failure, so an absent agent is one only
+// where every pod needs it.
+func (c *call) status() error {
+	if err := c.Rules.Usable(c.ctx); err != nil {
+		return &Error{Code: CodeUnavailable, Message: "no way to load rules works on this host", Details: err.Error(), Err: err}
+	}
+	if c.Config.AgentRequired != netconf.Always {
+		return nil
+	}
+	if err := c.tell(podapi.Report{Verb: c.Verb, Outcome: string(decide.Pass), Reason: "status"}); err != nil {
+		return &Error{Code: CodeUnavailable, Message: "the node agent does not answer, and agent_required is always", Details: err.Error(), Err: err}
+	}
+	return nil
+}
+
+// decide goes through the table, and asks the agent if a row needs the pod.
+func (c *call) decide() decide.Decision {
+	f := decide.Facts{Args: c.Args, ArgsErr: c.ArgsErr, Config: c.Config, ConfigErr: c.ConfigErr}
+	d := decide.Decide(f)
+	if d.Outcome != decide.Ask {
+		return d
+	}
+	f.Asked = true
+	f.Pod, f.PodErr = c.ask()
+	return decide.Decide(f)
+}
+
+// ask may take half of the time that is left, so that the other half remains
+// for the rules.
+func (c *call) ask() (*podapi.Pod, error) {
+	wait := askTimeout
+	if end, ok := c.ctx.Deadline(); ok {
+		wait = min(wait, time.Until(end)/2)
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, wait)
+	defer cancel()
+	res, err := c.Agent.Ask(ctx, c.Config.Socket, podapi.Request{
+		Namespace: c.Args.Namespace, Name: c.Args.Name, UID: c.Args.UID, ContainerID: c.ContainerID,
+	})
+	if err != nil || !res.Found {
+		return nil, err
+	}
+	return res.Pod, nil
+}
+
+func refusal(d decide.Decision) error {
+	return &Error{Code: d.Code, Message: d.Detail, Details: details(d), Err: errors.Join(d.Errs...)}
+}
+
+// details leaves out what the sentence says already.
+func details(d decide.Decision) string {
+	if d.Code == decide.CodeTryAgain {
+		return "the pod is not started, since it would not be captured; the runtime tries again"
+	}
+	return joinErrors(d.Errs)
+}
+
+// report writes the one log line of a decision and tells the agent.
+func (c *call) report(d decide.Decision, a Applied, err error) {
+	r := podapi.Report{
+		Verb: c.Verb, Namespace: c.Args.Namespace, Name: c.Args.Name, UID: c.Args.UID, ContainerID: c.ContainerID,
+		Outcome: string(d.Outcome), Reason: d.Reason, Backend: a.Backend, Micros: c.Now().Sub(c.begin).Microseconds(),
+	}
+	for _, w := range d.Warnings {
+		r.Warnings = append(r.Warnings, w.Text)
+	}
+	r.Warnings = append(r.Warnings, a.Warnings...)
+	if err != nil {
+		r.Outcome, r.Code, r.Message = string(decide.Fail), int(codeOf(err)), err.Error()
+	}
+	c.logReport(d, r)
+	if err := c.tell(r); err != nil {
+		c.log.Debug("the agent was not told", "error", err)
+	}
+}
+
+func (c *call) logReport(d decide.Decision, r podapi.Report) {
+	for _, w := range append(r.Warnings, c.Config.Warnings...) {
+		c.log.Warn(w, "pod", r.Namespace+"/"+r.Name)
+	}
+	attrs := []any{
+		"outcome", r.Outcome, "reason", r.Reason, "row", d.Row, "detail", d.Detail,
+		"pod", r.Namespace + "/" + r.Name, "netns", c.Netns, "ifname", c.Ifname, "took", time.Duration(r.Micros) * time.Microsecond,
+	}
+	if r.Backend != "" {
+		attrs = append(attrs, "backend", r.Backend)
+	}
+	if r.Code != 0 {
+		c.log.Error(oneLine(r.Message), append(attrs, "code", r.Code)...)
+		return
+	}
+	c.log.Info("decided", attrs...)
+}
+
+func (c *call) tell(r podapi.Report) error {
+	ctx, cancel := context.WithTimeout(c.ctx, tellTimeout)
+	defer cancel()
+	return c.Agent.Tell(ctx, c.Config.Socket, r)
+}
+
+// printResult passes on what the plugins before have made, or an empty result
+// where there are none.
+func (c *call) printResult() error {
+	if len(c.Config.PrevResult) == 0 {
+		_, err := fmt.Fprintf(c.Stdout, "{\"cniVersion\":%q}\n", c.Config.CNIVersion)
+		return err
+	}
+	_, err := fmt.Fprintf(c.Stdout, "%s\n", c.Config.PrevResult)
+	return err
+}
