@@ -86,7 +86,7 @@ func (p *parser) resolvConf() []Resolver {
 func (p *parser) portsCollide() {
 	c := p.draft.config
 	collide := func(flag string, a, b iptables.Port, other string) {
-		if a == b {
+		if a == b && a != 0 { // 0: refused already
 			in := p.origin(flag)
 			in.Value = strconv.Itoa(int(a))
 			p.refuse(in, "is also "+other, "different ports")

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/sluicemesh/sluice/builder"
+	"github.com/sluicemesh/sluice/interception"
+)
+
+// The exit codes. They are documented and stable.
+const (
+	exitDone      = 0
+	exitFailed    = 1   // the state before is back
+	exitDifferent = 2   // check and diff: drift, or a difference
+	exitUsage     = 64  // bad settings (EX_USAGE)
+	exitNoBackend = 69  // no usable backend, or the kernel lacks a feature (EX_UNAVAILABLE)
+	exitBusy      = 75  // lock or resource busy: try again (EX_TEMPFAIL)
+	exitNoRights  = 77  // a capability is missing (EX_NOPERM)
+	exitInvalid   = 126 // validation failed; repair controllers look for it
+)
+
+// usageError is a command line that cannot be understood.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// exitError is an outcome that is no failure but has its own exit code. The
+// answer has been printed; there is nothing to add.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// exitCode is the one place where errors become exit codes.
+func exitCode(err error) int {
+	var (
+		own      exitError
+		usage    *usageError
+		problems builder.Problems
+		problem  *builder.Problem
+	)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &own):
+		return int(own)
+	case errors.As(err, &usage), errors.As(err, &problems), errors.As(err, &problem):
+		return exitUsage
+	}
+	switch interception.KindOf(err) {
+	case interception.Busy:
+		return exitBusy
+	case interception.Unavailable:
+		return exitNoBackend
+	case interception.Forbidden:
+		return exitNoRights
+	case interception.Refused:
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// report prints an error for a person and returns the exit code.
+func report(stderr io.Writer, err error) int {
+	code := exitCode(err)
+	var own exitError
+	if code != exitDone && !errors.As(err, &own) {
+		fmt.Fprintln(stderr, "sluice: "+message(err))
+	}
+	return code
+}
+
+func message(err error) string {
+	var usage *usageError
+	switch {
+	case errors.As(err, &usage):
+		return err.Error() + "\nRun 'sluice --help' for the commands, 'sluice COMMAND --help' for its flags."
+	case errors.Is(err, context.Canceled):
+		return "interrupted: " + err.Error()
+	}
+	return err.Error()
+}

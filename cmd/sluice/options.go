@@ -1,0 +1,197 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicemesh/sluice/builder"
+)
+
+// option is a flag with the environment variables that stand for it. All flags
+// are read as text: one parser serves flags, environment and files.
+type option struct {
+	flag, short string
+	env         []string
+	fallback    string
+	help        string
+	boolean     bool
+	hidden      bool
+}
+
+// settingOptions are the options of the policy.
+func settingOptions() []option {
+	var list []option
+	for _, s := range builder.Settings() {
+		list = append(list, option{flag: s.Flag, short: s.Short, env: s.Env, fallback: s.Default, help: s.Help, boolean: s.Bool})
+	}
+	return list
+}
+
+// values are the options of one command, as they were given.
+type values struct {
+	options []option
+	command *cobra.Command
+	env     func(string) (string, bool)
+	noEnv   bool // with a manifest, the environment is somebody else's
+	texts   map[string]*string
+	// problems gathers every bad value, so that all are reported together.
+	problems builder.Problems
+	notes    []string
+}
+
+// bind adds options to a command.
+func bind(c *cobra.Command, p program, options ...[]option) *values {
+	v := &values{command: c, env: p.env, texts: map[string]*string{}}
+	for _, group := range options {
+		for _, o := range group {
+			v.add(o)
+		}
+	}
+	c.Flags().SortFlags = false
+	return v
+}
+
+func (v *values) add(o option) {
+	text := new(string)
+	v.texts[o.flag] = text
+	v.options = append(v.options, o)
+	fs := v.command.Flags()
+	fs.StringVarP(text, o.flag, o.short, "", o.usage())
+	f := fs.Lookup(o.flag)
+	f.Hidden = o.hidden
+	if o.boolean {
+		f.NoOptDefVal = "true"
+	}
+}
+
+// usage is the flag's line of help, with its default and variables.
+func (o option) usage() string {
+	text := o.help
+	if o.fallback != "" && o.fallback != "false" {
+		text += " (default " + o.fallback + ")"
+	}
+	if len(o.env) > 0 {
+		text += " [" + strings.Join(o.env, ", ") + "]"
+	}
+	return text
+}
+
+// given finds the value of an option: the flag, else the first variable that
+// is set to something, else one that is set to nothing.
+func (v *values) given(o option) (value, origin string, ok bool) {
+	if v.command.Flags().Changed(o.flag) {
+		return *v.texts[o.flag], o.origin(), true
+	}
+	if v.noEnv {
+		return "", "", false
+	}
+	for _, name := range o.env {
+		text, set := v.env(name)
+		switch {
+		case !set, ok && strings.TrimSpace(text) == "":
+		case serviceLink(text):
+			v.notes = append(v.notes, fmt.Sprintf("environment %s=%q ignored: Kubernetes sets it for a Service of that name", name, text))
+		default:
+			value, origin, ok = text, "environment "+name, true
+		}
+		if ok && strings.TrimSpace(value) != "" {
+			break
+		}
+	}
+	return value, origin, ok
+}
+
+// origin names the flag as people type it.
+func (o option) origin() string {
+	if o.short != "" {
+		return "flag -" + o.short
+	}
+	return "flag --" + o.flag
+}
+
+// serviceLink recognises what Kubernetes puts into NAME_PORT of every pod for
+// a Service called NAME.
+func serviceLink(text string) bool {
+	for _, scheme := range []string{"tcp://", "udp://", "sctp://"} {
+		if strings.HasPrefix(text, scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+// inputs are the policy's settings from environment and flags.
+func (v *values) inputs() []builder.Input {
+	var list []builder.Input
+	for _, o := range settingOptions() {
+		if value, origin, ok := v.given(o); ok {
+			list = append(list, builder.Input{Flag: o.flag, Value: value, Origin: origin})
+		}
+	}
+	return list
+}
+
+func (v *values) option(flag string) option {
+	for _, o := range v.options {
+		if o.flag == flag {
+			return o
+		}
+	}
+	panic("no option " + flag)
+}
+
+// text is an option's value, or its default.
+func (v *values) text(flag string) string {
+	o := v.option(flag)
+	if value, _, ok := v.given(o); ok && strings.TrimSpace(value) != "" {
+		return value
+	}
+	return o.fallback
+}
+
+// bool is an option's value as a boolean.
+func (v *values) bool(flag string) bool {
+	text := v.text(flag)
+	if text == "" {
+		return false
+	}
+	b, err := strconv.ParseBool(strings.TrimSpace(text))
+	if err != nil {
+		v.refuse(flag, text, "not a boolean", "true or false")
+	}
+	return b
+}
+
+// duration is an option's value as a span of time.
+func (v *values) duration(flag string) time.Duration {
+	text := v.text(flag)
+	d, err := time.ParseDuration(strings.TrimSpace(text))
+	if err != nil || d <= 0 {
+		v.refuse(flag, text, "not a span of time", "a number with its unit, such as 5s or 500ms")
+	}
+	return d
+}
+
+// oneOf is an option's value if it is one of a few words.
+func (v *values) oneOf(flag string, words ...string) string {
+	text := strings.ToLower(strings.TrimSpace(v.text(flag)))
+	for _, w := range words {
+		if text == w {
+			return w
+		}
+	}
+	v.refuse(flag, text, "unknown", strings.Join(words, ", "))
+	return ""
+}
+
+func (v *values) refuse(flag, value, reason, accepted string) {
+	_, origin, ok := v.given(v.option(flag))
+	if !ok {
+		origin = "default"
+	}
+	v.problems = append(v.problems, &builder.Problem{Flag: flag, Origin: origin, Value: value, Reason: reason, Accepted: accepted})
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strconv"
+
+	"github.com/sluicemesh/sluice/builder"
+)
+
+// sourceOptions say where settings come from besides flags and environment.
+func sourceOptions() []option {
+	return []option{
+		{flag: "print-config", boolean: true, help: "show every setting as it counts, with its origin, and do nothing"},
+	}
+}
+
+// offline is what a run knows that may look nothing up.
+func offline() builder.Options { return builder.Options{ReadFile: readSmallFile} }
+
+// inPod is what a run knows that stands in the pod it programs.
+func inPod() builder.Options {
+	return builder.Options{
+		ReadFile:    readSmallFile,
+		ResolvConf:  "/etc/resolv.conf",
+		LookUpUser:  lookUpUser,
+		LookUpGroup: lookUpGroup,
+	}
+}
+
+const mostBytes = 1 << 20 // of a file that a setting names
+
+func readSmallFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, mostBytes+1))
+	if err == nil && len(data) > mostBytes {
+		err = fmt.Errorf("%s is larger than %d bytes", path, mostBytes)
+	}
+	return string(data), err
+}
+
+func lookUpUser(name string) (uint32, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	return id(u.Uid)
+}
+
+func lookUpGroup(name string) (uint32, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, err
+	}
+	return id(g.Gid)
+}
+
+func id(text string) (uint32, error) {
+	n, err := strconv.ParseUint(text, 10, 32)
+	return uint32(n), err
+}
+
+// proxyUser is the setting that ENVOY_USER stands for: the uid of that user,
+// istio-proxy if it is not set, where the tool runs. Nobody of that name: no setting.
+func proxyUser(v *values, o builder.Options) []builder.Input {
+	name, set := v.env("ENVOY_USER")
+	origin := "environment ENVOY_USER=" + name
+	if !set || name == "" {
+		name, origin = "istio-proxy", "user istio-proxy"
+	}
+	if o.LookUpUser == nil || v.noEnv {
+		return nil
+	}
+	uid, err := o.LookUpUser(name)
+	if err != nil {
+		return nil
+	}
+	return []builder.Input{{Flag: "proxy-uid", Value: strconv.FormatUint(uint64(uid), 10), Origin: origin}}
+}
+
+// settings parses the policy's settings of a command. All problems, those of
+// the command's other options included, are reported together.
+func settings(v *values, o builder.Options) (builder.Parsed, error) {
+	inputs := append(proxyUser(v, o), v.inputs()...)
+	parsed, err := builder.Parse(inputs, o)
+	var bad builder.Problems
+	if err != nil && !errors.As(err, &bad) {
+		return parsed, err
+	}
+	if all := append(bad, v.problems...); len(all) > 0 {
+		return parsed, all
+	}
+	return parsed, nil
+}
+
+// printConfig shows every setting with its origin.
+func printConfig(w io.Writer, parsed builder.Parsed) error {
+	for _, e := range parsed.Settings {
+		if _, err := fmt.Fprintf(w, "%-36s %-40q %s\n", e.Flag, e.Value, e.Origin); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package interception
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluicemesh/sluice/builder"
+	"github.com/sluicemesh/sluice/iptables"
+	"github.com/sluicemesh/sluice/iptables/xtables"
+	"github.com/sluicemesh/sluice/netns"
+)
+
+// lockWait bounds how long a run waits for another one in the same namespace,
+// unless its context ends earlier.
+const lockWait = 5 * time.Second
+
+// Apply makes the calling thread's namespace as the configuration wants it,
+// and verifies it by reading back. Where nothing differs nothing is written.
+// After an error the state before is back, unless the error says otherwise.
+func Apply(ctx context.Context, c builder.Config, o Options) (Report, error) {
+	start := time.Now()
+	report := Report{}
+	err := withSession(ctx, c, o, func(s *session) error {
+		report = s.report
+		changed, err := s.apply(ctx)
+		report.Changed = changed
+		return err
+	})
+	report.Took = time.Since(start)
+	return report, err
+}
+
+// Check lists how the calling thread's namespace differs from what the
+// configuration wants, as readable lines, and changes nothing.
+func Check(ctx context.Context, c builder.Config, o Options) ([]string, Report, error) {
+	var diffs []string
+	var report Report
+	err := withSession(ctx, c, o, func(s *session) error {
+		report = s.report
+		rules, err := s.chosen.check(ctx, s.programmedWants())
+		if err != nil {
+			return err
+		}
+		diffs = rules
+		for _, change := range netns.Reconcile(s.have, s.want.Plumbing) {
+			diffs = append(diffs, change.Drift())
+		}
+		for _, other := range s.chosen.others {
+			diffs = append(diffs, "unwanted: rules of ours in "+other.name()+" beside "+s.chosen.name())
+		}
+		return nil
+	})
+	return diffs, report, err
+}
+
+// session is one run in a namespace: what it found and what it wants.
+type session struct {
+	conn   *netns.Conn
+	facts  netns.Facts
+	have   netns.Plumbing
+	want   Want
+	chosen choice
+	report Report
+	opts   Options
+}
+
+// withSession looks around in the namespace, decides, and calls do while no
+// other run of sluice writes there.
+func withSession(ctx context.Context, c builder.Config, o Options, do func(*session) error) error {
+	release, err := xtables.Lock(ctx, lockWait)
+	if err != nil {
+		return err
+	}
+	defer release()
+	conn, err := netns.Dial()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	s := &session{conn: conn, opts: o}
+	if err := s.look(ctx, c); err != nil {
+		return err
+	}
+	return do(s)
+}
+
+func (s *session) look(ctx context.Context, c builder.Config) (err error) {
+	if s.facts, err = s.conn.Look(ctx); err != nil {
+		return err
+	}
+	if s.have, err = s.conn.Read(ctx); err != nil {
+		return err
+	}
+	if s.chosen, err = choose(ctx, c, s.opts); err != nil {
+		return err
+	}
+	families, remarks, err := Families(c.Families, s.facts)
+	if err != nil {
+		return err
+	}
+	families, more, err := s.programmable(c, families)
+	if err != nil {
+		return err
+	}
+	s.want = WantOf(c, families...)
+	if !s.facts.LoHasIPv6() {
+		s.want.Plumbing.Addrs = nil
+	}
+	s.report = Report{Backend: s.chosen.name(), Why: s.chosen.why, Families: families, Remarks: append(remarks, more...)}
+	return nil
+}
+
+// programmable drops IPv6 where the backend cannot program it and nothing is
+// lost, and refuses where something is.
+func (s *session) programmable(c builder.Config, families []iptables.Family) ([]iptables.Family, []Remark, error) {
+	var can []iptables.Family
+	var remarks []Remark
+	for _, f := range families {
+		if f == iptables.V6 && !s.chosen.programs(f) {
+			remark, err := withoutIPv6(c.Families, s.facts, "no ip6tables for "+s.chosen.name()+" here")
+			if err != nil {
+				return nil, nil, err
+			}
+			remarks = append(remarks, remark)
+			continue
+		}
+		can = append(can, f)
+	}
+	return can, remarks, nil
+}
+
+// apply adds the plumbing, replaces the rules, and removes what is left over
+// of other plumbing and other backends, in that order.
+func (s *session) apply(ctx context.Context) ([]string, error) {
+	add, remove := split(netns.Reconcile(s.have, s.want.Plumbing))
+	if err := s.conn.Apply(ctx, s.have, add); err != nil {
+		return nil, err
+	}
+	changed, err := s.chosen.apply(ctx, s.programmedWants())
+	if err != nil {
+		return nil, errors.Join(err, s.undo(ctx, add))
+	}
+	for _, other := range s.chosen.others {
+		more, err := other.apply(ctx, nothing())
+		if err != nil {
+			return changed, fmt.Errorf("remove the old rules in %s: %w", other.name(), err)
+		}
+		changed = append(changed, more...)
+	}
+	if err := s.conn.Apply(ctx, s.have, remove); err != nil {
+		return changed, err
+	}
+	return append(lines(add), append(changed, lines(remove)...)...), nil
+}
+
+// programmedWants leaves out an unprogrammed family for which the backend has
+// no program that could even look.
+func (s *session) programmedWants() []iptables.Ruleset {
+	var wants []iptables.Ruleset
+	for _, w := range s.want.Rules {
+		if !w.Empty() || s.chosen.programs(w.Family) {
+			wants = append(wants, w)
+		}
+	}
+	return wants
+}
+
+// undo puts the plumbing back if some of it was added.
+func (s *session) undo(ctx context.Context, added []netns.Change) error {
+	if len(added) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockWait)
+	defer cancel()
+	_, err := s.conn.Ensure(ctx, s.have)
+	return err
+}
+
+// split separates what is added from what goes. Reconcile lists the additions first.
+func split(changes []netns.Change) (add, remove []netns.Change) {
+	for _, c := range changes {
+		if c.Verb == netns.Add {
+			add = append(add, c)
+		} else {
+			remove = append(remove, c)
+		}
+	}
+	return add, remove
+}
+
+func lines(changes []netns.Change) []string {
+	var list []string
+	for _, c := range changes {
+		list = append(list, c.String())
+	}
+	return list
+}
+
+// nothing is the wish for no rules in any family.
+func nothing() []iptables.Ruleset {
+	var wants []iptables.Ruleset
+	for _, f := range iptables.Families() {
+		wants = append(wants, iptables.Ruleset{Family: f})
+	}
+	return wants
+}

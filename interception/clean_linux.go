@@ -1,0 +1,46 @@
+package interception
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sluicemesh/sluice/iptables/xtables"
+	"github.com/sluicemesh/sluice/netns"
+)
+
+// Clean removes everything that is ours from the calling thread's namespace, in
+// every backend, whatever the settings were: first the rules, then what their
+// marks needed. It goes on when one backend fails and reports all errors.
+func Clean(ctx context.Context, o Options) (Report, error) {
+	start := time.Now()
+	release, err := xtables.Lock(ctx, lockWait)
+	if err != nil {
+		return Report{}, err
+	}
+	defer release()
+	var report Report
+	var errs []error
+	for _, b := range present(ctx, o) {
+		changed, err := b.apply(ctx, nothing())
+		report.Changed = append(report.Changed, changed...)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil { // marked packets still need their routes
+		return report, err
+	}
+	changed, err := cleanPlumbing(ctx)
+	report.Changed = append(report.Changed, changed...)
+	report.Took = time.Since(start)
+	return report, err
+}
+
+func cleanPlumbing(ctx context.Context) ([]string, error) {
+	conn, err := netns.Dial()
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	changes, err := conn.Ensure(ctx, netns.Plumbing{})
+	return lines(changes), err
+}
