@@ -149,6 +149,26 @@ func TestAddWithoutPrevResultPrintsAnEmptyOne(t *testing.T) {
 	}
 }
 
+func TestAResultInAnotherVersionIsTranslated(t *testing.T) {
+	h := newHost(t)
+	prev := `"prevResult":{"cniVersion":"0.4.0","ips":[{"version":"4","address":"192.0.2.2/24","interface":0}],"interfaces":[{"name":"eth0"}],"dns":{}}`
+	code, out := h.call("ADD", config(unmeshed, prev), "CNI_ARGS="+ofCart)
+	var got struct {
+		CNIVersion string
+		IPs        []struct{ Version, Address string }
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil || code != 0 {
+		t.Fatalf("got %d %s", code, out)
+	}
+	if len(got.IPs) != 1 || got.CNIVersion != "1.0.0" || got.IPs[0].Address != "192.0.2.2/24" || got.IPs[0].Version != "" {
+		t.Errorf("got %+v, want the address in the form of 1.0.0", got)
+	}
+	_, out = h.call("ADD", config(unmeshed, `"prevResult":{"cniVersion":"9.9.9"}`), "CNI_ARGS="+ofCart)
+	if _, code, _ := failure(t, out); code != CodeConfig {
+		t.Errorf("unknown version: got %s, want code %d", out, CodeConfig)
+	}
+}
+
 func TestAddRefusesWithStableCodes(t *testing.T) {
 	for _, c := range []struct {
 		name, config string

@@ -186,13 +186,12 @@ func (c *call) tell(r podapi.Report) error {
 	return c.Agent.Tell(ctx, c.Config.Socket, r)
 }
 
-// printResult passes on what the plugins before have made, or an empty result
-// where there are none.
+// printResult ends a successful ADD.
 func (c *call) printResult() error {
-	if len(c.Config.PrevResult) == 0 {
-		_, err := fmt.Fprintf(c.Stdout, "{\"cniVersion\":%q}\n", c.Config.CNIVersion)
+	doc, err := result(c.Config.CNIVersion, c.Config.PrevResult)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(c.Stdout, "%s\n", c.Config.PrevResult)
+	_, err = fmt.Fprintf(c.Stdout, "%s\n", doc)
 	return err
 }
