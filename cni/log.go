@@ -29,7 +29,7 @@ func openLog(stderr io.Writer, file, level string) (*slog.Logger, func()) {
 		log.Warn("the log file cannot be written", "error", err)
 		return log, func() {}
 	}
-	return slog.New(slog.NewTextHandler(both{stderr, f}, options)), func() { f.Close() }
+	return slog.New(slog.NewTextHandler(both{stderr, f}, options)), func() { _ = f.Close() } // a log line lost at the end stops nobody
 }
 
 // both writes to two places; what fails in one still reaches the other.
@@ -52,12 +52,10 @@ func openBounded(file string) (*os.File, error) {
 	if err != nil || info.Size() < MaxLog {
 		return f, err
 	}
-	if current, err := os.Stat(file); err == nil && os.SameFile(info, current) {
-		if err := os.Rename(file, file+".1"); err != nil {
-			return f, nil // better a long log than none
-		}
+	current, err := os.Stat(file)
+	if err == nil && os.SameFile(info, current) && os.Rename(file, file+".1") != nil {
+		return f, err // better a long log than none
 	}
-	f.Close()
 	return openAppend(file)
 }
 

@@ -98,7 +98,8 @@ func answerVersion(r Request) string {
 }
 
 func (p Plugin) fail(version string, err error) int {
-	fmt.Fprintf(p.Stdout, "%s\n", document(version, err))
+	// Where nobody reads the answer, the exit code still says it.
+	_, _ = fmt.Fprintf(p.Stdout, "%s\n", document(version, err))
 	return 1
 }
 
@@ -114,6 +115,8 @@ func (p Plugin) version() int {
 	if err != nil {
 		return p.fail(newest, err)
 	}
-	fmt.Fprintf(p.Stdout, "%s\n", doc)
+	if _, err := fmt.Fprintf(p.Stdout, "%s\n", doc); err != nil {
+		return 1
+	}
 	return 0
 }

@@ -66,11 +66,9 @@ func (c *call) check() error {
 // a namespace may outlive its network, so there the interface that was
 // programmed for takes the rules with it. Nothing that is gone is an error.
 func (c *call) del() error {
-	if c.Args.Kubernetes() || c.ArgsErr != nil {
-		return nil
-	}
+	readable := c.ArgsErr == nil
 	ifname, remembered := c.Memory.Recall(c.ContainerID)
-	if !remembered || ifname != c.Ifname {
+	if !readable || c.Args.Kubernetes() || !remembered || ifname != c.Ifname {
 		return nil
 	}
 	if c.Netns != "" {
