@@ -145,10 +145,17 @@ func (p Packet) tracked() bool {
 
 // Holds says whether all conditions of the rule hold for a packet. A packet
 // fails early: the first condition that does not hold is returned with No.
-func (r Rule) Holds(p Packet) (Answer, Match) {
+func (r Rule) Holds(p Packet) (Answer, Match) { return r.holdsIf(p, nil) }
+
+// holdsIf is Holds, suppose answering for conditions that are not modelled.
+func (r Rule) holdsIf(p Packet, suppose func(Match) Answer) (Answer, Match) {
 	sum, because := Yes, Match(nil)
 	for _, m := range r.Match {
-		switch a := m.holds(p); {
+		a := m.holds(p)
+		if a == Maybe && suppose != nil {
+			a = suppose(m)
+		}
+		switch {
 		case a == No:
 			return No, m
 		case a < sum:

@@ -9,18 +9,43 @@ const (
 	Leaving              // OUTPUT, then POSTROUTING
 )
 
-// hook is one table's chain on a path. Order and priorities:
-// include/uapi/linux/netfilter_ipv4.h.
-type hook struct {
-	table Table
-	chain string
+// String returns "arriving" or "leaving".
+func (p Path) String() string {
+	if p == Leaving {
+		return "leaving"
+	}
+	return "arriving"
 }
 
-func (p Path) hooks() []hook {
+// Hook is one table's built-in chain on a path.
+type Hook struct {
+	Table Table
+	Chain string
+}
+
+// Hooks lists the chains of a path in the order in which a packet meets them.
+// Order and priorities: include/uapi/linux/netfilter_ipv4.h.
+func (p Path) Hooks() []Hook {
 	if p == Leaving {
-		return []hook{{Raw, Output}, {Mangle, Output}, {Nat, Output}, {Filter, Output}, {Mangle, Postrouting}, {Nat, Postrouting}}
+		return []Hook{
+			{Raw, Output},
+			{Mangle, Output},
+			{Nat, Output},
+			{Filter, Output},
+			{Security, Output},
+			{Mangle, Postrouting},
+			{Nat, Postrouting},
+		}
 	}
-	return []hook{{Raw, Prerouting}, {Mangle, Prerouting}, {Nat, Prerouting}, {Mangle, Input}, {Filter, Input}, {Nat, Input}}
+	return []Hook{
+		{Raw, Prerouting},
+		{Mangle, Prerouting},
+		{Nat, Prerouting},
+		{Mangle, Input},
+		{Filter, Input},
+		{Security, Input},
+		{Nat, Input},
+	}
 }
 
 // Fate is how a packet ends.
@@ -43,6 +68,8 @@ type Outcome struct {
 	Zone           uint16
 	// Stop is the step that decided; zero if the packet met no deciding rule.
 	Stop Step
+	// Packet is the packet as it was at the end of its way.
+	Packet Packet
 }
 
 // Step is one rule that a packet met.
@@ -56,30 +83,78 @@ type Step struct {
 	Because Match
 	// Depth counts the jumps that led here.
 	Depth int
+	// Path and Packet are the way the packet was on, and the packet as this
+	// rule saw it: marks and destination may have changed since it set out.
+	Path   Path
+	Packet Packet
+}
+
+// Tracer sends packets through a rule set. The zero value of its functions
+// watches nothing and supposes nothing.
+type Tracer struct {
+	rules  Ruleset
+	chains map[chainKey]int
+
+	// Visit is shown every rule that a packet meets, in order.
+	Visit func(Step)
+	// Suppose answers for a condition that this package does not model; with
+	// Maybe, or without Suppose, such a condition ends in Unknown.
+	Suppose func(Match) Answer
+	// Local says whether policy routing delivers packets of a mark to this
+	// host, as TPROXY mode's rule and route do. Only Follow asks.
+	Local func(mark uint32) bool
+}
+
+// Tracer prepares a rule set for many packets.
+func (rs Ruleset) Tracer() *Tracer {
+	t := &Tracer{rules: rs, chains: make(map[chainKey]int, len(rs.Chains))}
+	for i := len(rs.Chains) - 1; i >= 0; i-- { // the first of two, as Chain finds it
+		t.chains[chainKey{rs.Chains[i].Table, rs.Chains[i].Name}] = i
+	}
+	return t
 }
 
 // Trace sends a packet along a path and says what became of it. visit, if not
-// nil, is shown every rule that the packet meets, in order.
+// nil, is shown every rule that the packet meets, in order. A packet that a
+// rule captures goes on to the later hooks with its new destination; there it
+// can still be dropped.
 //
 // nat is consulted for the first packet of a connection only, and not when that
 // packet arrives by lo: its connection was set up by nat OUTPUT when it left
 // (net/netfilter/nf_nat_core.c, nf_nat_inet_fn).
 func (rs Ruleset) Trace(p Packet, path Path, visit func(Step)) Outcome {
-	w := walk{rules: rs, packet: p, visit: visit}
+	t := rs.Tracer()
+	t.Visit = visit
+	return t.Trace(p, path)
+}
+
+// Trace is Ruleset.Trace with what the Tracer supposes.
+func (t *Tracer) Trace(p Packet, path Path) Outcome {
+	w := walk{Tracer: t, packet: p, path: path}
 	w.out = Outcome{Mark: p.Mark, ConnMark: p.ConnMark}
-	for _, h := range path.hooks() {
-		if h.table == Nat && !natApplies(p) {
-			continue
-		}
-		c, ok := rs.Chain(h.table, h.chain)
-		if !ok {
-			continue
-		}
-		if w.chain(c, 0) == stopped {
-			break
-		}
-	}
+	w.hooks()
+	w.out.Packet = w.packet
 	return w.out
+}
+
+// Follow sends the packet of a connection its whole way within the host: what
+// leaves by lo, is redirected to a local port, or is routed here by its mark,
+// then arrives by lo.
+func (t *Tracer) Follow(p Packet, path Path) Outcome {
+	w := walk{Tracer: t, packet: p, path: path}
+	w.out = Outcome{Mark: p.Mark, ConnMark: p.ConnMark}
+	if next := w.hooks(); next != stopped && path == Leaving && w.loops() {
+		w.path = Arriving
+		w.packet.In, w.packet.Out, w.packet.Owner = "lo", "", nil // loopback_xmit orphans the packet
+		w.hooks()
+	}
+	w.out.Packet = w.packet
+	return w.out
+}
+
+func (w *walk) loops() bool {
+	marked := w.Local != nil && w.packet.Mark != 0 && w.Local(w.packet.Mark)
+	return w.packet.Out == "lo" || w.out.Fate == Redirected || marked
 }
 
 func natApplies(p Packet) bool {
@@ -88,149 +163,36 @@ func natApplies(p Packet) bool {
 
 // walk is one packet on its way.
 type walk struct {
-	rules  Ruleset
+	*Tracer
 	packet Packet
-	visit  func(Step)
+	path   Path
 	out    Outcome
 }
 
-// then says how a packet goes on behind a rule or chain.
-type then uint8
-
-const (
-	onward  then = iota // to the next rule
-	back                // to the rule behind the jump
-	through             // out of this table, to the next hook
-	stopped             // nowhere: its fate is decided
-)
-
-const deepest = 64 // more jumps than rules of any real table nest; a loop in a dump ends here
-
-func (w *walk) chain(c Chain, depth int) then {
-	if depth > deepest {
-		return w.undecided(Step{Table: c.Table, Chain: c.Name, Depth: depth})
+func (w *walk) lookup(t Table, name string) (Chain, bool) {
+	i, ok := w.chains[chainKey{t, name}]
+	if !ok {
+		return Chain{}, false
 	}
-	for i, r := range c.Rules {
-		a, because := r.Holds(w.packet)
-		s := Step{c.Table, c.Name, i + 1, r, a, because, depth}
-		if w.visit != nil {
-			w.visit(s)
+	return w.rules.Chains[i], true
+}
+
+// hooks sends the packet through the hooks of its path.
+func (w *walk) hooks() then {
+	for _, h := range w.path.Hooks() {
+		if h.Chain == Postrouting && w.out.Fate == Redirected {
+			w.packet.Out = "lo" // known to POSTROUTING only: OUTPUT keeps the device it began with
 		}
-		if a == No {
+		if h.Table == Nat && !natApplies(w.packet) {
 			continue
 		}
-		if a == Maybe && !harmless(r.Target) {
-			return w.undecided(s)
+		c, ok := w.lookup(h.Table, h.Chain)
+		if !ok {
+			continue
 		}
-		if next := w.apply(s); next == back {
-			break
-		} else if next != onward {
-			return next
+		if w.chain(c, 0) == stopped {
+			return stopped
 		}
-	}
-	return w.end(c, depth)
-}
-
-// end is what happens at the end of a chain: the policy of a built-in one.
-func (w *walk) end(c Chain, depth int) then {
-	if depth > 0 {
-		return onward
-	}
-	if c.Policy == VerdictDrop {
-		w.out.Fate = Dropped
-		w.out.Stop = Step{Table: c.Table, Chain: c.Name}
-		return stopped
 	}
 	return through
-}
-
-func (w *walk) undecided(s Step) then {
-	w.out.Fate, w.out.Stop = Unknown, s
-	return stopped
-}
-
-// harmless targets change nothing that a verdict depends on.
-func harmless(t Target) bool {
-	switch t := t.(type) {
-	case nil, Log:
-		return true
-	case OpaqueTarget:
-		return position(passive(), t.Name) >= 0
-	}
-	return false
-}
-
-// passive lists targets of other modules that look at a packet and let it go on.
-func passive() []string {
-	return []string{"NFLOG", "TRACE", "LED", "RATEEST", "IDLETIMER", "AUDIT", "TCPMSS", "TTL", "HL", "DSCP", "TOS", "CLASSIFY", "CHECKSUM", "SET"}
-}
-
-// apply carries out a rule's target on the packet.
-func (w *walk) apply(s Step) then {
-	switch t := s.Rule.Target.(type) {
-	case Verdict:
-		return w.verdict(t, s)
-	case JumpTo:
-		return w.jump(t, s)
-	case Redirect:
-		return w.decide(Redirected, t.Port, s)
-	case TProxy:
-		w.mark(w.packet.Mark&^t.Mask ^ t.Mark)
-		return w.decide(TProxied, t.Port, s)
-	case SetMark:
-		w.mark(w.packet.Mark&^t.Mask ^ t.Value)
-	case SaveMark:
-		w.connMark(w.packet.ConnMark&^t.CTMask ^ w.packet.Mark&t.NFMask)
-	case RestoreMark:
-		w.mark(w.packet.Mark&^t.NFMask ^ w.packet.ConnMark&t.CTMask)
-	case Zone:
-		if w.out.Zone == 0 { // a packet that has a zone keeps it (net/netfilter/xt_CT.c)
-			w.out.Zone = t.ID
-		}
-	default:
-		if !harmless(t) {
-			return w.undecided(s)
-		}
-	}
-	return onward
-}
-
-func (w *walk) verdict(v Verdict, s Step) then {
-	switch v {
-	case VerdictReturn:
-		w.out.Stop = s
-		return back
-	case VerdictAccept:
-		w.out.Stop = s
-		return through
-	case VerdictDrop:
-		return w.decide(Dropped, 0, s)
-	}
-	return w.undecided(s)
-}
-
-func (w *walk) jump(j JumpTo, s Step) then {
-	c, ok := w.rules.Chain(s.Table, j.Chain)
-	if !ok {
-		return w.undecided(s)
-	}
-	next := w.chain(c, s.Depth+1)
-	if next == onward && j.Goto {
-		return back
-	}
-	return next
-}
-
-func (w *walk) decide(f Fate, port Port, s Step) then {
-	w.out.Fate, w.out.Port, w.out.Stop = f, port, s
-	return stopped
-}
-
-func (w *walk) mark(v uint32) { w.packet.Mark, w.out.Mark = v, v }
-
-// connMark writes the connection's mark; an untracked packet has no connection.
-func (w *walk) connMark(v uint32) {
-	if w.packet.tracked() {
-		w.packet.ConnMark, w.out.ConnMark = v, v
-	}
 }
