@@ -80,7 +80,7 @@ func maskBits(s string) (int, error) {
 
 func parseProtocol(v string, not bool) (Match, error) {
 	v = strings.ToLower(v)
-	if v == "all" || v == "0" {
+	if v == "all" {
 		return nil, nil
 	}
 	if v == "icmpv6" || v == "ipv6-icmp" {
@@ -92,6 +92,9 @@ func parseProtocol(v string, not bool) (Match, error) {
 	n, err := strconv.ParseUint(v, 10, 8)
 	if err != nil {
 		return Opaque{Words: negate(not, "-p", v)}, nil //nolint:nilerr // a name we don't know is no error, only opaque
+	}
+	if n == 0 {
+		return nil, nil // any protocol
 	}
 	return Protocol{uint8(n), not}, nil
 }
@@ -118,11 +121,19 @@ func reading(read func(value string, not bool) (Match, error)) optionReader {
 		}
 		m, err := read(v, not)
 		if err != nil {
-			m = Opaque{Words: module(p.module, negate(not, option, v))}
+			m = p.unread(negate(not, option, v))
 		}
 		p.add(m)
 		return nil
 	}
+}
+
+// unread carries an option of the current module along as it is.
+func (p *ruleParser) unread(words []string) Match {
+	if p.module == "" {
+		return Opaque{Words: words}
+	}
+	return Opaque{Words: module(p.module, words)}
 }
 
 // moduleOption returns the reader of a module's option; nil makes the module

@@ -45,6 +45,9 @@ func (p *ruleParser) option() error {
 	case isTargetOption(name):
 		return p.target(name)
 	}
+	if !strings.HasPrefix(name, "-") {
+		return fmt.Errorf("%q belongs to no option", name)
+	}
 	if read := headOption(name); read != nil {
 		return p.head(read, not)
 	}
@@ -66,7 +69,7 @@ func (p *ruleParser) take(w string) bool {
 
 // value returns the word behind an option's name.
 func (p *ruleParser) value() (string, error) {
-	if len(p.words) < 2 {
+	if len(p.words) < 2 || p.words[1] == "!" {
 		return "", fmt.Errorf("%s without a value", p.words[0])
 	}
 	v := p.words[1]
@@ -120,6 +123,9 @@ func (p *ruleParser) moduleOption(name string, not bool) error {
 	if len(p.opaque) > 0 {
 		p.keep(not)
 		return nil
+	}
+	if p.module == "" { // as the tools do: -p tcp brings -m tcp along
+		p.module = p.rule.protocolName()
 	}
 	if read := moduleOption(p.module, name); read != nil {
 		return read(p, not)
