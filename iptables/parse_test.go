@@ -72,6 +72,7 @@ func TestParseReadsListingsCountersAndOldSpellings(t *testing.T) {
 		{"-A OUTPUT -j CONNMARK --save-mark", "-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff"},
 		{"-A OUTPUT -m limit --limit 3/min -p tcp -j LOG", "-p tcp -m limit --limit 3/min -j LOG"},
 		{"-A OUTPUT -p tcp -m tcp --tcp-flags FIN,SYN SYN -j DROP", "-p tcp -m tcp --tcp-flags FIN,SYN SYN -j DROP"},
+		{"-A OUTPUT -p tcp ! -f -j DROP", "-p tcp ! -f -j DROP"},
 		{"-A OUTPUT -s 10.0.0.0/255.0.255.0 -j DROP", "-s 10.0.0.0/255.0.255.0 -j DROP"},
 	} {
 		rs, err := Parse(V4, "*nat\n"+c.line+"\nCOMMIT\n")
@@ -103,7 +104,7 @@ func TestParseKeepsCountersAndPolicies(t *testing.T) {
 func TestParseRefusesWhatIsNoDumpAndNamesTheLine(t *testing.T) {
 	for _, bad := range []string{
 		"hello", "-A", "-A  ", ":X", ":X - [1]", "[x:1] -A OUTPUT", "[1:1]", "-P INPUT",
-		`-A OUTPUT -m comment --comment "open`, "-A OUTPUT !", "-A OUTPUT -s", "-A OUTPUT -j",
+		`-A OUTPUT -m comment --comment "open`, "-A OUTPUT !", "-A OUTPUT -s", "-A OUTPUT -j", "-A OUTPUT --dport 80", "-A OUTPUT stray",
 		strings.Repeat("x", maxLineBytes+1),
 	} {
 		rs, err := Parse(V4, "*nat\n"+bad)

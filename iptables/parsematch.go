@@ -121,26 +121,18 @@ func reading(read func(value string, not bool) (Match, error)) optionReader {
 		}
 		m, err := read(v, not)
 		if err != nil {
-			m = p.unread(negate(not, option, v))
+			m = Opaque{Words: module(p.module, negate(not, option, v))}
 		}
 		p.add(m)
 		return nil
 	}
 }
 
-// unread carries an option of the current module along as it is.
-func (p *ruleParser) unread(words []string) Match {
-	if p.module == "" {
-		return Opaque{Words: words}
-	}
-	return Opaque{Words: module(p.module, words)}
-}
-
 // moduleOption returns the reader of a module's option; nil makes the module
-// opaque. Old dumps print ports without naming the module.
+// opaque.
 func moduleOption(module, option string) optionReader {
 	switch module {
-	case "tcp", "udp", "":
+	case "tcp", "udp":
 		return portOption(option)
 	case "multiport":
 		return multiportOption(option)
