@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the tests need and this machine lacks.
-# Usage: packages.sh test|demo|lint...
+# Usage: packages.sh test|lint...
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin # a user's own PATH often lacks them
 
@@ -8,7 +8,6 @@ PATH=$PATH:/usr/sbin:/sbin # a user's own PATH often lacks them
 declare -A lists=(
 	[test]="iptables:iptables-legacy-restore iptables:iptables-nft-restore nftables:nft iproute2:ip ipset:ipset
 		conntrack:conntrack containernetworking-plugins:/usr/lib/cni/bridge containerd:containerd runc:runc"
-	[demo]="iptables:iptables-legacy-restore iptables:iptables-nft-restore nftables:nft iproute2:ip"
 	[lint]="shellcheck:shellcheck"
 )
 
