@@ -231,18 +231,37 @@ const (
 
 // ProtocolName is the name iptables prints for a protocol number, or the number.
 func ProtocolName(n uint8) string {
-	for name, number := range protocolNumbers() {
-		if number == n {
-			return name
+	for _, p := range protocols {
+		if p.number == n {
+			return p.name
 		}
 	}
 	return strconv.Itoa(int(n))
 }
 
-// protocolNumbers holds the names that iptables prints, so each number once.
-func protocolNumbers() map[string]uint8 {
-	return map[string]uint8{
-		"icmp": ProtoICMP, "tcp": ProtoTCP, "udp": ProtoUDP, "ipv6-icmp": ProtoICMPv6,
-		"esp": 50, "ah": 51, "sctp": 132, "udplite": 136, "dccp": 33, "gre": 47,
+// protocolNumber is the inverse of ProtocolName for names.
+func protocolNumber(name string) (uint8, bool) {
+	for _, p := range protocols {
+		if p.name == name {
+			return p.number, true
+		}
 	}
+	return 0, false
+}
+
+// protocols holds the names that iptables prints, so each number once.
+var protocols = [...]struct {
+	name   string
+	number uint8
+}{
+	{"tcp", ProtoTCP},
+	{"udp", ProtoUDP},
+	{"icmp", ProtoICMP},
+	{"ipv6-icmp", ProtoICMPv6},
+	{"esp", 50},
+	{"ah", 51},
+	{"sctp", 132},
+	{"udplite", 136},
+	{"dccp", 33},
+	{"gre", 47},
 }

@@ -86,7 +86,7 @@ func parseProtocol(v string, not bool) (Match, error) {
 	if v == "icmpv6" || v == "ipv6-icmp" {
 		return Protocol{ProtoICMPv6, not}, nil
 	}
-	if n, ok := protocolNumbers()[v]; ok {
+	if n, ok := protocolNumber(v); ok {
 		return Protocol{n, not}, nil
 	}
 	n, err := strconv.ParseUint(v, 10, 8)

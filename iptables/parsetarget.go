@@ -9,8 +9,8 @@ import (
 // parseTarget reads the words behind -j. A target whose options are not all
 // understood is carried along as OpaqueTarget.
 func parseTarget(name string, words []string) Target {
-	read, known := targetReaders()[name]
-	if !known {
+	read := targetReader(name)
+	if read == nil {
 		if len(words) == 0 && !extensionTarget(name) {
 			return JumpTo{Chain: name}
 		}
@@ -52,22 +52,31 @@ func optionMap(words []string) (map[string]string, bool) {
 	return options, true
 }
 
-// targetReaders read a target's options; nil for options that are not modelled.
-func targetReaders() map[string]func(map[string]string) Target {
-	standard := func(v Verdict) func(map[string]string) Target {
+// targetReader returns the reader of a target's options, nil for a target that
+// is not modelled. A reader returns nil for options that are not.
+func targetReader(name string) func(map[string]string) Target {
+	switch name {
+	case string(VerdictAccept), string(VerdictDrop), string(VerdictReturn), string(VerdictQueue):
 		return func(o map[string]string) Target {
 			if len(o) > 0 {
 				return nil
 			}
-			return v
+			return Verdict(name)
 		}
+	case "REDIRECT":
+		return readRedirect
+	case "TPROXY":
+		return readTProxy
+	case "MARK":
+		return readMark
+	case "CONNMARK":
+		return readConnMark
+	case "CT":
+		return readZone
+	case "LOG":
+		return readLog
 	}
-	return map[string]func(map[string]string) Target{
-		"ACCEPT": standard(VerdictAccept), "DROP": standard(VerdictDrop),
-		"RETURN": standard(VerdictReturn), "QUEUE": standard(VerdictQueue),
-		"REDIRECT": readRedirect, "TPROXY": readTProxy, "MARK": readMark,
-		"CONNMARK": readConnMark, "CT": readZone, "LOG": readLog,
-	}
+	return nil
 }
 
 func readRedirect(o map[string]string) Target {
