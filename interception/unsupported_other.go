@@ -21,3 +21,6 @@ func Check(context.Context, builder.Config, Options) ([]string, Report, error) {
 
 // Clean needs Linux.
 func Clean(context.Context, Options) (Report, error) { return Report{}, netns.ErrUnsupported }
+
+// Usable needs Linux.
+func Usable(context.Context, Options) error { return netns.ErrUnsupported }
