@@ -44,15 +44,14 @@ type Applied struct {
 
 // Plugin is the program, with everything it touches as a field.
 type Plugin struct {
-	Getenv  func(string) string
-	Stdin   io.Reader
-	Stdout  io.Writer
-	Stderr  io.Writer
-	Agent   Agent
-	Rules   Rules
-	Memory  Memory
-	Now     func() time.Time
-	Version string // of this program, for the log
+	Getenv func(string) string
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+	Agent  Agent
+	Rules  Rules
+	Memory Memory
+	Now    func() time.Time
 }
 
 // Run serves one call and returns the process's exit code, 0 or 1.

@@ -11,33 +11,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"testing"
 )
 
 const pauseImage = "sluice.test/pause:1"
 
 // SidecarImage holds the tests' sidecar, server and client as /testsidecar.
 const SidecarImage = "sluice.test/testsidecar:1"
-
-// Program builds a package of this module statically and returns the binary.
-// It is relative to test/containerd, or an import path.
-func Program(t testing.TB, pkg string) string {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
-	cmd.Dir = here()
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build %s: %v\n%s", pkg, err, text)
-	}
-	return out
-}
-
-// here is this package's folder, whichever test uses it.
-func here() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(file)
-}
 
 // Image makes an image of these files, each at the top under its base name, and
 // imports it. The name needs a domain and a tag ("sluice.test/x:1").

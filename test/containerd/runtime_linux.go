@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/sluicemesh/sluice/test/program"
 	"github.com/sluicemesh/sluice/test/rig"
 )
 
@@ -61,8 +62,8 @@ func Start(t testing.TB) *Runtime {
 	}
 	r.write("config.toml", r.config())
 	r.launch()
-	r.Image(pauseImage, Program(t, "./pause"))
-	r.Image(SidecarImage, Program(t, "../sidecar/cmd/testsidecar"))
+	r.Image(pauseImage, program.Build(t, "test/containerd/pause"))
+	r.Image(SidecarImage, program.Build(t, "test/sidecar/cmd/testsidecar"))
 	return r
 }
 
