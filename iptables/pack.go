@@ -10,7 +10,7 @@ import (
 func PackPorts(ranges []PortRange) [][]PortRange {
 	var packs [][]PortRange
 	var pack []PortRange
-	for _, r := range joinRanges(ranges) {
+	for _, r := range JoinPorts(ranges) {
 		if slots(append(slices.Clone(pack), r)) > MultiPortSlots {
 			packs = append(packs, pack)
 			pack = nil
@@ -23,7 +23,8 @@ func PackPorts(ranges []PortRange) [][]PortRange {
 	return packs
 }
 
-func joinRanges(ranges []PortRange) []PortRange {
+// JoinPorts sorts port ranges and joins those that touch or overlap.
+func JoinPorts(ranges []PortRange) []PortRange {
 	sorted := slices.Clone(ranges)
 	slices.SortFunc(sorted, func(a, b PortRange) int { return cmp.Compare(a.First, b.First) })
 	var joined []PortRange

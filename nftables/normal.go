@@ -86,7 +86,7 @@ func addresses(side iptables.Side, not bool, list ...netip.Prefix) (iptables.Mat
 
 // ports is the condition on one side's port.
 func ports(side iptables.Side, not bool, list ...iptables.PortRange) iptables.Match {
-	list = joinPorts(list)
+	list = iptables.JoinPorts(list)
 	switch {
 	case len(list) > 1:
 		return iptables.MultiPort{Side: side, Not: not, Ranges: list}
@@ -94,21 +94,6 @@ func ports(side iptables.Side, not bool, list ...iptables.PortRange) iptables.Ma
 		return iptables.SourcePort{Range: list[0], Not: not}
 	}
 	return iptables.DestinationPort{Range: list[0], Not: not}
-}
-
-// joinPorts sorts ranges and joins those that overlap or touch.
-func joinPorts(list []iptables.PortRange) []iptables.PortRange {
-	list = slices.Clone(list)
-	slices.SortFunc(list, func(a, b iptables.PortRange) int { return int(a.First) - int(b.First) })
-	joined := list[:0]
-	for _, r := range list {
-		if n := len(joined) - 1; n >= 0 && int(r.First) <= int(joined[n].Last)+1 {
-			joined[n].Last = max(joined[n].Last, r.Last)
-			continue
-		}
-		joined = append(joined, r)
-	}
-	return joined
 }
 
 // states lists the conntrack states with their bits in the kernel

@@ -87,18 +87,22 @@ func isGotoRest(r Rule) bool {
 // joinOwners makes the last rule and the gotos before it one rule with inverted
 // owner conditions, and says where it begins.
 func joinOwners(rules []Rule, rest string) (joined Rule, first int, ok bool) {
-	first = len(rules) - 1
-	joined = rules[first]
-	base := joined.Match
+	last := len(rules) - 1
+	joined, first = rules[last], last
+	var owners []iptables.Match
 	for first > 0 && rules[first-1].JumpChain() == rest {
-		owner, alike := extraOwner(rules[first-1].Match, base)
+		owner, alike := extraOwner(rules[first-1].Match, joined.Match)
 		if !alike || rules[first-1].Only != joined.Only {
 			return joined, 0, false
 		}
-		joined.Match = withMatch(joined.Match, iptables.Not(owner))
+		owners = append(owners, iptables.Not(owner))
 		first--
 	}
-	return joined, first, first < len(rules)-1
+	slices.Reverse(owners)
+	for _, o := range owners {
+		joined.Match = withMatch(joined.Match, o)
+	}
+	return joined, first, len(owners) > 0
 }
 
 // extraOwner is the owner condition that matches has beyond base.

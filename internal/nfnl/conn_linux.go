@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -147,5 +146,3 @@ func parseAnswer(data []byte) answer {
 	}
 	return a
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -2,6 +2,7 @@ package nfnl
 
 import (
 	"errors"
+	"strconv"
 	"syscall"
 )
 
@@ -39,6 +40,6 @@ type TooLongError struct{ Size, Limit int }
 
 // Error says how much is needed and how to get it.
 func (e *TooLongError) Error() string {
-	return "a transaction of " + itoa(e.Size) + " bytes is over this socket's limit of " + itoa(e.Limit) +
+	return "a transaction of " + strconv.Itoa(e.Size) + " bytes is over this socket's limit of " + strconv.Itoa(e.Limit) +
 		" (raise the sysctl net.core.wmem_max, which bounds it for processes without CAP_NET_ADMIN in the host's user namespace)"
 }
