@@ -24,7 +24,7 @@ GOLANGCI  := $(TOOLS)/golangci-lint
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
 build: ## the programs, static and stripped, into bin/
@@ -53,6 +53,30 @@ lint: packages-lint $(GOLANGCI) ## format, linters, the other platforms, tidy mo
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (10s)
 	tools/fuzz.sh $(FUZZTIME) $(PKG)
+
+# What is published. SOURCE_DATE_EPOCH is the commit's time unless given, and
+# the programs carry no trace of the machine: the same commit, the same bytes.
+REGISTRY  ?= ghcr.io/sluicemesh
+REVISION  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+IMAGES    ?= sluice sluice-iptables $(if $(wildcard cmd/sluice-node),sluice-node)
+SHIP      := go run ./deploy/ship
+DIST      ?= dist
+SHIPARGS   = -out '$(DIST)' -registry '$(REGISTRY)' -version '$(VERSION)' -revision '$(REVISION)' -time '$(SOURCE_DATE_EPOCH)'
+GOSHIP    := go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+
+.PHONY: platforms
+platforms:
+	for arch in amd64 arm64; do GOOS=linux GOARCH=$$arch $(GOSHIP) -o build/linux-$$arch/ ./cmd/...; done
+
+.PHONY: image
+image: packages-image platforms ## OCI archives for amd64 and arm64 into dist/ (IMAGES='sluice ...' for some)
+	$(SHIP) image $(SHIPARGS) $(IMAGES)
+
+.PHONY: image-lock
+image-lock: ## pin the newest Debian packages for the image sluice-iptables
+	$(SHIP) lock >build/debian.lock
+	mv build/debian.lock deploy/ship/debian.lock
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## format the code as lint wants it

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the tests need and this machine lacks.
-# Usage: packages.sh test|lint...
+# Usage: packages.sh test|image|lint...
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin # a user's own PATH often lacks them
 
@@ -8,13 +8,14 @@ PATH=$PATH:/usr/sbin:/sbin # a user's own PATH often lacks them
 declare -A lists=(
 	[test]="iptables:iptables-legacy-restore iptables:iptables-nft-restore nftables:nft iproute2:ip ipset:ipset
 		conntrack:conntrack containernetworking-plugins:/usr/lib/cni/bridge containerd:containerd runc:runc"
+	[image]="dpkg:dpkg-deb debian-archive-keyring:/usr/share/keyrings/debian-archive-keyring.gpg"
 	[lint]="shellcheck:shellcheck"
 )
 
 missing=()
 for list in "$@"; do
 	for entry in ${lists[$list]}; do
-		command -v "${entry#*:}" >/dev/null || missing+=("${entry%%:*}")
+		[[ -e ${entry#*:} ]] || command -v "${entry#*:}" >/dev/null || missing+=("${entry%%:*}")
 	done
 done
 ((${#missing[@]})) || exit 0

@@ -19,8 +19,9 @@ type layer struct {
 }
 
 // outside are the directories to which layers don't apply: tests look at
-// everything, and nothing of the product may look at them.
-var outside = []string{"test", "testdata"}
+// everything, deploy packs what was built, and nothing of the product may look
+// at them.
+var outside = []string{"test", "testdata", "deploy"}
 
 // ban keeps some packages from importing some others.
 type ban struct {

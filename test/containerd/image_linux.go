@@ -26,9 +26,16 @@ func (r *Runtime) Image(name string, files ...string) {
 	if err := writeImage(archive, name, files); err != nil {
 		r.t.Fatal(err)
 	}
+	r.Import(archive)
+}
+
+// Import imports an image archive, of Docker's form or an OCI layout, under the
+// names that it states.
+func (r *Runtime) Import(archive string) {
+	r.t.Helper()
 	cmd := exec.Command("ctr", "--address", r.socket(), "-n", "k8s.io", "images", "import", archive)
 	if text, err := cmd.CombinedOutput(); err != nil {
-		r.t.Fatalf("import %s: %v\n%s", name, err, text)
+		r.t.Fatalf("import %s: %v\n%s", archive, err, text)
 	}
 }
 

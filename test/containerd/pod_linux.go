@@ -138,7 +138,8 @@ func (p *Pod) Remove() {
 type Container struct {
 	Name    string
 	Image   string   // default SidecarImage
-	Command []string // program and arguments
+	Command []string // program and arguments; empty: the image's own
+	Args    []string // after the image's own program, if Command is empty
 	Env     []string // NAME=VALUE
 	UID     int64
 	GID     int64
@@ -183,6 +184,7 @@ func (c Container) config(attempt int) *cri.ContainerConfig {
 		Metadata: &cri.ContainerMetadata{Name: c.Name, Attempt: uint32(attempt)},
 		Image:    &cri.ImageSpec{Image: c.Image},
 		Command:  c.Command,
+		Args:     c.Args,
 		LogPath:  fmt.Sprintf("%s-%d.log", c.Name, attempt),
 		Linux: &cri.LinuxContainerConfig{SecurityContext: &cri.LinuxContainerSecurityContext{
 			Capabilities: &cri.Capability{
