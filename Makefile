@@ -17,6 +17,7 @@ PROGRAMS := $(addprefix ./,$(wildcard cmd/*)) ./test/sidecar/cmd/testsidecar
 PKG       ?= ./...
 TESTFLAGS ?=
 FUZZTIME  ?= 10s
+DEMOFLAGS ?=
 
 TOOLS     := build/tools
 GOTESTSUM := $(TOOLS)/gotestsum
@@ -29,6 +30,12 @@ help: ## this list
 .PHONY: build
 build: ## the programs, static and stripped, into bin/
 	$(GOBUILD) -o bin/ $(PROGRAMS)
+
+# DEMOFLAGS='--backend iptables-legacy' and more: build/demo --help
+.PHONY: demo
+demo: packages-demo build ## see interception work on this machine's kernel (root; a minute)
+	@$(GOBUILD) -o build/demo ./test/demo
+	@build/demo --sluice bin/sluice $(DEMOFLAGS)
 
 # Tests of the kernel are never taken from the cache: the machine is an input.
 .PHONY: test

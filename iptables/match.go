@@ -135,9 +135,9 @@ type Opaque struct{ Words []string }
 
 func (m Source) words(string) []string      { return negate(m.Not, "-s", m.Prefix.String()) }
 func (m Destination) words(string) []string { return negate(m.Not, "-d", m.Prefix.String()) }
-func (m InInterface) words(string) []string { return negate(m.Not, "-i", m.Name) }
+func (m InInterface) words(string) []string { return negate(m.Not, "-i", quoted(m.Name)) }
 func (m OutInterface) words(string) []string {
-	return negate(m.Not, "-o", m.Name)
+	return negate(m.Not, "-o", quoted(m.Name))
 }
 func (m Protocol) words(string) []string { return negate(m.Not, "-p", ProtocolName(m.Number)) }
 
@@ -194,7 +194,7 @@ func (m TransparentSocket) words(string) []string {
 }
 
 func (m InSet) words(string) []string {
-	return module("set", negate(m.Not, "--match-set", m.Name, string(m.Side)))
+	return module("set", negate(m.Not, "--match-set", quoted(m.Name), string(m.Side)))
 }
 
 func (m Opaque) words(string) []string { return quoteAll(m.Words) }

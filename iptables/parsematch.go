@@ -80,7 +80,7 @@ func maskBits(s string) (int, error) {
 
 func parseProtocol(v string, not bool) (Match, error) {
 	v = strings.ToLower(v)
-	if v == "all" || v == "0" {
+	if v == "all" {
 		return nil, nil
 	}
 	if v == "icmpv6" || v == "ipv6-icmp" {
@@ -92,6 +92,9 @@ func parseProtocol(v string, not bool) (Match, error) {
 	n, err := strconv.ParseUint(v, 10, 8)
 	if err != nil {
 		return Opaque{Words: negate(not, "-p", v)}, nil //nolint:nilerr // a name we don't know is no error, only opaque
+	}
+	if n == 0 {
+		return nil, nil // any protocol
 	}
 	return Protocol{uint8(n), not}, nil
 }
@@ -126,10 +129,10 @@ func reading(read func(value string, not bool) (Match, error)) optionReader {
 }
 
 // moduleOption returns the reader of a module's option; nil makes the module
-// opaque. Old dumps print ports without naming the module.
+// opaque.
 func moduleOption(module, option string) optionReader {
 	switch module {
-	case "tcp", "udp", "":
+	case "tcp", "udp":
 		return portOption(option)
 	case "multiport":
 		return multiportOption(option)

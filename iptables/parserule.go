@@ -44,6 +44,14 @@ func (p *ruleParser) option() error {
 		return p.startModule()
 	case isTargetOption(name):
 		return p.target(name)
+	case name == "-f" || name == "--fragment": // the one option of the header without a value
+		p.flush()
+		p.words = p.words[1:]
+		p.add(Opaque{Words: negate(not, "-f")})
+		return nil
+	}
+	if !strings.HasPrefix(name, "-") {
+		return fmt.Errorf("%q belongs to no option", name)
 	}
 	if read := headOption(name); read != nil {
 		return p.head(read, not)
@@ -66,7 +74,7 @@ func (p *ruleParser) take(w string) bool {
 
 // value returns the word behind an option's name.
 func (p *ruleParser) value() (string, error) {
-	if len(p.words) < 2 {
+	if len(p.words) < 2 || p.words[1] == "!" {
 		return "", fmt.Errorf("%s without a value", p.words[0])
 	}
 	v := p.words[1]
@@ -121,14 +129,26 @@ func (p *ruleParser) moduleOption(name string, not bool) error {
 		p.keep(not)
 		return nil
 	}
-	if read := moduleOption(p.module, name); read != nil {
+	if p.module == "" { // as the tools do: -p tcp brings -m tcp along
+		p.module = p.rule.protocolName()
+	}
+	if p.module == "" {
+		return fmt.Errorf("%s belongs to no match", name)
+	}
+	if read := moduleOption(p.module, name); read != nil && p.moduleFits() {
 		return read(p, not)
 	}
-	if p.module != "" {
-		p.opaque = []string{"-m", p.module}
-	}
+	p.opaque = []string{"-m", p.module}
 	p.keep(not)
 	return nil
+}
+
+// moduleFits: the ports of a protocol are understood behind that protocol only.
+func (p *ruleParser) moduleFits() bool {
+	if p.module == "tcp" || p.module == "udp" {
+		return p.module == p.rule.protocolName()
+	}
+	return true
 }
 
 // keep carries one option along unread: its name and the values up to the next option.

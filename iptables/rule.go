@@ -97,7 +97,7 @@ func tailWords(matches []Match, proto string) []string {
 			continue
 		}
 		isPort := isPortMatch(m)
-		if isPort && !ports {
+		if isPort && !ports && proto != "" {
 			words = append(words, "-m", proto)
 		}
 		ports = isPort

@@ -66,9 +66,9 @@ func (t Verdict) words() []string { return []string{"-j", string(t)} }
 
 func (t JumpTo) words() []string {
 	if t.Goto {
-		return []string{"-g", t.Chain}
+		return []string{"-g", quoted(t.Chain)}
 	}
-	return []string{"-j", t.Chain}
+	return []string{"-j", quoted(t.Chain)}
 }
 
 func (t Redirect) words() []string {
@@ -99,5 +99,5 @@ func (t Zone) words() []string { return []string{"-j", "CT", "--zone", strconv.I
 func (t Log) words() []string { return []string{"-j", "LOG", "--log-prefix", saveString(t.Prefix)} }
 
 func (t OpaqueTarget) words() []string {
-	return append([]string{"-j", t.Name}, quoteAll(t.Words)...)
+	return append([]string{"-j", quoted(t.Name)}, quoteAll(t.Words)...)
 }

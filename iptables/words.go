@@ -36,12 +36,17 @@ func notPlain(c rune) bool {
 func quoteAll(words []string) []string {
 	out := make([]string, len(words))
 	for i, w := range words {
-		out[i] = w
-		if w == "" || strings.ContainsAny(w, " \t\"\\'") {
-			out[i] = saveString(w)
-		}
+		out[i] = quoted(w)
 	}
 	return out
+}
+
+// quoted is one word so that it is read back as one.
+func quoted(w string) string {
+	if w == "" || strings.ContainsAny(w, " \t\"\\'") {
+		return saveString(w)
+	}
+	return w
 }
 
 var errUnclosedQuote = errors.New("unclosed quote")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,7 +28,8 @@ func Look(ctx context.Context, path []string) Env {
 	if len(path) == 0 {
 		path = DefaultPath()
 	}
-	env := Env{Tools: findTools(ctx, path), Path: path}
+	env := Env{Tools: findTools(path), Path: path}
+	env.askVersions(ctx)
 	env.NoNetAdmin, env.NoNetRaw = lacks(unix.CAP_NET_ADMIN), lacks(unix.CAP_NET_RAW)
 	for _, flavour := range Flavours() {
 		for _, family := range iptables.Families() {
@@ -95,13 +97,13 @@ func contents(rs iptables.Ruleset) (own, rules bool) {
 }
 
 // findTools looks for every name in every directory, the first one wins.
-func findTools(ctx context.Context, path []string) map[string]Tool {
+func findTools(path []string) map[string]Tool {
 	tools := map[string]Tool{}
 	for _, name := range toolNames() {
 		for _, dir := range path {
 			file := filepath.Join(dir, name)
 			if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-				tools[name] = identify(ctx, file)
+				tools[name] = identify(file)
 				break
 			}
 		}
@@ -109,9 +111,9 @@ func findTools(ctx context.Context, path []string) map[string]Tool {
 	return tools
 }
 
-// identify tells the flavour of a program, by the name of the file that it is
-// in the end, else by what it says of itself.
-func identify(ctx context.Context, file string) Tool {
+// identify tells the flavour of a program by the name of the file that it is
+// in the end; often that is enough.
+func identify(file string) Tool {
 	t := Tool{Argv: []string{file}}
 	real, err := filepath.EvalSymlinks(file)
 	if err != nil {
@@ -120,16 +122,41 @@ func identify(ctx context.Context, file string) Tool {
 	}
 	if f := flavourOfName(filepath.Base(real)); f != "" {
 		t.Flavour, t.How = f, "it is "+real
-		return t
 	}
-	words, err := run(ctx, call{op: "ask " + file + " for its version", argv: []string{file, "--version"}})
-	if err != nil {
-		t.Err = err
-		return t
-	}
-	t.Flavour, t.How, t.Err = flavourOfVersion(words)
 	return t
 }
+
+// askVersions runs those restore programs whose file name says nothing. The
+// save program beside one is of the same make.
+func (e Env) askVersions(ctx context.Context) {
+	for _, f := range iptables.Families() {
+		restore, ok := e.Tools[command(f)+"-restore"]
+		if !ok || restore.Flavour != "" || restore.Err != nil {
+			continue
+		}
+		restore.askVersion(ctx)
+		e.Tools[command(f)+"-restore"] = restore
+		save, ok := e.Tools[command(f)+"-save"]
+		if ok && save.Flavour == "" && filepath.Dir(save.Argv[0]) == filepath.Dir(restore.Argv[0]) {
+			save.Flavour, save.How, save.Err = restore.Flavour, restore.How, restore.Err
+			e.Tools[command(f)+"-save"] = save
+		}
+	}
+}
+
+func (t *Tool) askVersion(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, versionLimit)
+	defer cancel()
+	argv := []string{t.Argv[0], "--version"}
+	words, err := run(ctx, call{op: "ask for its version", argv: argv})
+	if err != nil {
+		t.Err = err
+		return
+	}
+	t.Flavour, t.How, t.Err = flavourOfVersion(words)
+}
+
+const versionLimit = 3 * time.Second // a program that cannot say its name hangs on rules too
 
 // lacks says whether the process's effective set is without a capability.
 func lacks(capability int) bool {
