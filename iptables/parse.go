@@ -140,7 +140,9 @@ func (p *dumpParser) ruleLine(line string) string {
 	if err != nil {
 		return err.Error()
 	}
-	rule.Count = count
+	if count != (Counters{}) {
+		rule.Count = count
+	}
 	c := p.chain(name)
 	c.Rules = append(c.Rules, rule)
 	return ""

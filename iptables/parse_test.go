@@ -96,6 +96,9 @@ func TestParseKeepsCountersAndPolicies(t *testing.T) {
 	if want := (Counters{3, 4}); c.Policy != VerdictDrop || c.Count != want {
 		t.Errorf("policy %s %v, want DROP %v", c.Policy, c.Count, want)
 	}
+	if r, err := ParseRule("-p tcp -c 7 420 -j ACCEPT"); err != nil || r.Count != (Counters{7, 420}) || r.String() != "-p tcp -j ACCEPT" {
+		t.Errorf("-c 7 420: %s counted %v, error %v", r, r.Count, err)
+	}
 	if want := (Counters{1, 60}); c.Rules[0].Count != want {
 		t.Errorf("rule counted %v, want %v", c.Rules[0].Count, want)
 	}

@@ -44,6 +44,8 @@ func (p *ruleParser) option() error {
 		return p.startModule()
 	case isTargetOption(name):
 		return p.target(name)
+	case name == "-c" || name == "--set-counters":
+		return p.counters()
 	case name == "-f" || name == "--fragment": // the one option of the header without a value
 		p.flush()
 		p.words = p.words[1:]
@@ -61,6 +63,20 @@ func (p *ruleParser) option() error {
 
 func isTargetOption(name string) bool {
 	return name == "-j" || name == "--jump" || name == "-g" || name == "--goto"
+}
+
+// counters reads "-c PACKETS BYTES", as "iptables -S -v" prints them.
+func (p *ruleParser) counters() error {
+	if len(p.words) < 3 {
+		return fmt.Errorf("%s without two numbers", p.words[0])
+	}
+	count, ok := parseCounters(p.words[1] + ":" + p.words[2])
+	if !ok {
+		return fmt.Errorf("%s without two numbers", p.words[0])
+	}
+	p.words = p.words[3:]
+	p.rule.Count = count
+	return nil
 }
 
 // take drops the next word if it is w.

@@ -56,10 +56,10 @@ func run(ctx context.Context, c call) (string, error) {
 	cmd.WaitDelay = afterKillWait
 	err := cmd.Run()
 	switch {
-	case ctx.Err() != nil && err != nil:
-		return "", stopped(c, ctx.Err(), stderr.String())
 	case stdout.over:
 		return "", &Error{Op: c.op, Argv: c.argv, Words: "it printed more than 64 MiB", Hint: "is the program what its name says?"}
+	case ctx.Err() != nil && err != nil:
+		return "", stopped(c, ctx.Err(), stderr.String())
 	case err != nil:
 		return "", childError(c, err, stderr.String())
 	}
@@ -93,19 +93,24 @@ func childError(c call, err error, words string) error {
 	return e
 }
 
-// limited keeps the first max bytes and forgets the rest.
+var errTooMuch = errors.New("too much output")
+
+// limited keeps the first max bytes and refuses the rest, which ends the pipe
+// and by that the program. It hides the buffer, whose ReadFrom knows no limit.
 type limited struct {
-	bytes.Buffer
+	buf  bytes.Buffer
 	max  int
 	over bool
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	room := l.max - l.Len()
+	room := l.max - l.buf.Len()
 	if len(p) > room {
 		l.over = true
-		l.Buffer.Write(p[:room])
-		return len(p), nil
+		n, _ := l.buf.Write(p[:room])
+		return n, errTooMuch
 	}
-	return l.Buffer.Write(p)
+	return l.buf.Write(p)
 }
+
+func (l *limited) String() string { return l.buf.String() }
