@@ -68,7 +68,9 @@ func routeBody(r Route) (string, error) {
 	return body([]byte{0: af(r.family()), 1: byte(r.Dst.Bits()), 5: r.Protocol, 6: scope, 7: unix.RTN_LOCAL, 11: 0}, ae)
 }
 
-// addrBody encodes a wanted address, or repeats the message of a found one.
+// addrBody encodes a wanted address, or repeats the message of a found one. An
+// address without IFA_F_NODAD is tentative until a kernel worker has run, even
+// on lo, and a proxy that binds to it meanwhile is refused (net/ipv6/addrconf.c).
 func addrBody(a Addr) (string, error) {
 	if a.raw != "" {
 		return a.raw, nil
@@ -77,7 +79,7 @@ func addrBody(a Addr) (string, error) {
 	ae.Bytes(unix.IFA_LOCAL, a.Prefix.Addr().AsSlice())
 	ae.Bytes(unix.IFA_ADDRESS, a.Prefix.Addr().AsSlice())
 	ae.Uint8(attrAddrProto, a.Protocol)
-	return body([]byte{0: af(a.family()), 1: byte(a.Prefix.Bits()), 4: routeLo, 7: 0}, ae)
+	return body([]byte{0: af(a.family()), 1: byte(a.Prefix.Bits()), 2: unix.IFA_F_NODAD, 4: routeLo, 7: 0}, ae)
 }
 
 func body(header []byte, ae *netlink.AttributeEncoder) (string, error) {

@@ -132,7 +132,11 @@ func (r Route) Command(verb string) string {
 // Command implements [Item]. It leaves the protocol out, which iproute2 before
 // 6.3 cannot set.
 func (a Addr) Command(verb string) string {
-	return words("ip", flag(a.family()), "addr", verb, a.Prefix.String(), "dev", a.Dev)
+	command := words("ip", flag(a.family()), "addr", verb, a.Prefix.String(), "dev", a.Dev)
+	if verb == "add" && a.family() == iptables.V6 { // usable at once: see addrBody
+		command += " nodad"
+	}
+	return command
 }
 
 func (r Rule) key() Item {

@@ -28,7 +28,7 @@ func TestEnsureMakesWhatIproute2Lists(t *testing.T) {
 	in(t, name, "ip link set lo up")
 	got := ensure(t, dial(t, name), full(0x539, 133))
 	same(t, "changes", strings.Join(got, "\n"), strings.Join([]string{
-		"ip -6 addr add ::6/128 dev lo",
+		"ip -6 addr add ::6/128 dev lo nodad",
 		"ip -4 route add local 0.0.0.0/0 dev lo table 133 protocol 201",
 		"ip -6 route add local ::/0 dev lo table 133 protocol 201",
 		"ip -4 rule add fwmark 0x539 lookup 133 protocol 201",

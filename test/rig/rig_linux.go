@@ -81,7 +81,7 @@ func (p plan) worldLinks(pod string) []string {
 	for i := 1; i <= services; i++ {
 		lines = append(lines,
 			fmt.Sprintf("addr add %s/32 dev lo", Service4(i)),
-			fmt.Sprintf("addr add %s/128 dev lo", Service6(i)))
+			fmt.Sprintf("addr add %s/128 dev lo nodad", Service6(i)))
 	}
 	for i, name := range p.interfaces {
 		lines = append(lines, link(name, pod, extra4(i, 1), extra6(i, 1))...)
@@ -94,7 +94,7 @@ func link(name, pod string, v4, v6 netip.Addr) []string {
 	return []string{
 		fmt.Sprintf("link add %s type veth peer name %s netns %s", name, name, pod),
 		fmt.Sprintf("addr add %s/24 dev %s", v4, name),
-		fmt.Sprintf("addr add %s/64 dev %s", v6, name),
+		fmt.Sprintf("addr add %s/64 dev %s nodad", v6, name),
 		fmt.Sprintf("link set %s up", name),
 	}
 }
@@ -119,7 +119,7 @@ func (p plan) podLink(name string, v4, v6 netip.Addr) []string {
 		lines = append(lines, fmt.Sprintf("addr add %s/24 dev %s", v4, name))
 	}
 	if !p.withoutV6 {
-		lines = append(lines, fmt.Sprintf("addr add %s/64 dev %s", v6, name))
+		lines = append(lines, fmt.Sprintf("addr add %s/64 dev %s nodad", v6, name))
 	}
 	return lines
 }

@@ -23,6 +23,9 @@ type Options struct {
 	// that the namespace does not own, or accept what TPROXY delivers. Needs
 	// CAP_NET_ADMIN.
 	Transparent bool
+	// Reuse is SO_REUSEADDR: bind although an earlier connection of the same
+	// port still rests in TIME_WAIT.
+	Reuse bool
 	// Device is SO_BINDTODEVICE; empty binds to none.
 	Device string
 }
@@ -118,6 +121,9 @@ func (o Options) set(fd int, six bool) error {
 	}
 	if o.Transparent && !six {
 		errs = append(errs, unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1))
+	}
+	if o.Reuse {
+		errs = append(errs, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
 	}
 	if o.Device != "" {
 		errs = append(errs, unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, o.Device))
