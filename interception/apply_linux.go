@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/iptables"
 	"github.com/sluicemesh/sluice/iptables/xtables"
 	"github.com/sluicemesh/sluice/netns"
+	"github.com/sluicemesh/sluice/nftables"
 )
 
 // lockWait bounds how long a run waits for another one in the same namespace,
@@ -47,17 +49,32 @@ func Check(ctx context.Context, c builder.Config, o Options) ([]string, Report, 
 		for _, change := range netns.Reconcile(s.have, s.want.Plumbing) {
 			diffs = append(diffs, change.Drift())
 		}
-		for _, other := range s.chosen.others {
-			diffs = append(diffs, "unwanted: rules of ours in "+other.name()+" beside "+s.chosen.name())
-		}
-		return nil
+		more, err := s.leftovers(ctx)
+		diffs = append(diffs, more...)
+		return err
 	})
 	return diffs, report, err
+}
+
+// leftovers are rules of ours in other backends than the chosen one.
+func (s *session) leftovers(ctx context.Context) ([]string, error) {
+	var found []string
+	for _, other := range s.chosen.others {
+		rules, err := other.check(ctx, nothing())
+		if err != nil {
+			return found, err
+		}
+		if len(rules) > 0 {
+			found = append(found, "unwanted: rules of ours in "+other.name()+" beside "+s.chosen.name())
+		}
+	}
+	return found, nil
 }
 
 // session is one run in a namespace: what it found and what it wants.
 type session struct {
 	conn   *netns.Conn
+	nft    *nftables.Conn
 	facts  netns.Facts
 	have   netns.Plumbing
 	want   Want
@@ -79,7 +96,13 @@ func withSession(ctx context.Context, c builder.Config, o Options, do func(*sess
 		return err
 	}
 	defer conn.Close()
-	s := &session{conn: conn, opts: o}
+	nft, err := nftables.Open()
+	if err != nil {
+		return err
+	}
+	defer nft.Close()
+	o.counters = c.Counters
+	s := &session{conn: conn, nft: nft, opts: o}
 	if err := s.look(ctx, c); err != nil {
 		return err
 	}
@@ -93,11 +116,13 @@ func (s *session) look(ctx context.Context, c builder.Config) (err error) {
 	if s.have, err = s.conn.Read(ctx); err != nil {
 		return err
 	}
-	if s.chosen, err = choose(ctx, c, s.opts); err != nil {
-		return err
-	}
 	families, remarks, err := Families(c.Families, s.facts)
 	if err != nil {
+		return err
+	}
+	ch := look(ctx, s.nft, s.opts)
+	ch.needsIPv6 = slices.Contains(families, iptables.V6)
+	if s.chosen, err = ch.choose(c.Backend); err != nil {
 		return err
 	}
 	families, more, err := s.programmable(c, families)

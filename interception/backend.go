@@ -31,6 +31,8 @@ type Options struct {
 	Path []string
 	// Debug is told what is done in detail; nil is nobody.
 	Debug func(format string, args ...any)
+
+	counters bool // of nf_tables rules
 }
 
 func (o Options) debug(format string, args ...any) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluicemesh/sluice/iptables/xtables"
 	"github.com/sluicemesh/sluice/netns"
+	"github.com/sluicemesh/sluice/nftables"
 )
 
 // Clean removes everything that is ours from the calling thread's namespace, in
@@ -19,9 +20,14 @@ func Clean(ctx context.Context, o Options) (Report, error) {
 		return Report{}, err
 	}
 	defer release()
+	nft, err := nftables.Open()
+	if err != nil {
+		return Report{}, err
+	}
+	defer nft.Close()
 	var report Report
 	var errs []error
-	for _, b := range present(ctx, o) {
+	for _, b := range look(ctx, nft, o).present() {
 		changed, err := b.apply(ctx, nothing())
 		report.Changed = append(report.Changed, changed...)
 		errs = append(errs, err)

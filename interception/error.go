@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluicemesh/sluice/iptables/xtables"
 	"github.com/sluicemesh/sluice/netns"
+	"github.com/sluicemesh/sluice/nftables"
 )
 
 // Kind says what a caller can do about an error.
@@ -53,7 +54,10 @@ func (e *Error) Unwrap() error { return e.Err }
 func KindOf(err error) Kind {
 	var own *Error
 	var host *netns.HostError
+	var nft *nftables.Error
 	switch {
+	case errors.As(err, &nft) && nft.Missing != "":
+		return Unavailable
 	case errors.As(err, &own):
 		return own.Kind
 	case errors.As(err, &host):

@@ -4,55 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/iptables"
 	"github.com/sluicemesh/sluice/iptables/xtables"
 )
-
-// choose finds the backend for a configuration, and where else rules of ours stand.
-func choose(ctx context.Context, c builder.Config, o Options) (choice, error) {
-	env := xtables.Look(ctx, o.path())
-	chosen, reasons, err := xtables.Detect(env, xtablesChoice(c.Backend))
-	if err != nil {
-		return choice{}, err
-	}
-	ch := choice{backend: tables{chosen}}
-	for _, r := range reasons {
-		ch.why = append(ch.why, string(r))
-	}
-	for _, other := range xtables.Others(env, chosen) {
-		ch.others = append(ch.others, tables{other})
-	}
-	return ch, nil
-}
-
-// present lists the backends in which rules of ours stand, or may stand.
-func present(ctx context.Context, o Options) []backend {
-	var list []backend
-	for _, b := range xtables.Present(xtables.Look(ctx, o.path())) {
-		list = append(list, tables{b})
-	}
-	return list
-}
-
-func (o Options) path() []string {
-	if o.Path == nil {
-		return xtables.DefaultPath()
-	}
-	return o.Path
-}
-
-func xtablesChoice(b builder.Backend) xtables.Choice {
-	switch b {
-	case builder.BackendIptables:
-		return xtables.Plain
-	case builder.BackendIptablesNft:
-		return xtables.ChooseNFT
-	case builder.BackendIptablesLegacy:
-		return xtables.ChooseLegacy
-	}
-	return xtables.Auto
-}
 
 // tables is an iptables backend.
 type tables struct{ xtables.Backend }

@@ -14,10 +14,11 @@ import (
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/interception"
 	"github.com/sluicemesh/sluice/iptables"
+	"github.com/sluicemesh/sluice/nftables"
 )
 
 // formats lists the formats of a dry run.
-func formats() []string { return []string{"iptables", "commands", "json", "yaml"} }
+func formats() []string { return []string{"iptables", "commands", "nft", "json", "yaml"} }
 
 // dryRun prints what apply would load into an empty namespace.
 func dryRun(w io.Writer, parsed builder.Parsed, format, dir string) error {
@@ -33,6 +34,8 @@ func dryRun(w io.Writer, parsed builder.Parsed, format, dir string) error {
 	switch format {
 	case "commands":
 		return printCommands(w, want)
+	case "nft":
+		return printNft(w, want)
 	case "json":
 		return printJSON(w, planOf(parsed, want))
 	case "yaml":
@@ -105,6 +108,20 @@ func printCommands(w io.Writer, want interception.Want) error {
 		}
 	}
 	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// printNft prints text for nft -f.
+func printNft(w io.Writer, want interception.Want) error {
+	rules := map[iptables.Family]iptables.Ruleset{}
+	for _, rs := range want.Rules {
+		rules[rs.Family] = rs
+	}
+	tables, err := nftables.Translate(nftables.Inet, rules[iptables.V4], rules[iptables.V6])
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, tables.String())
 	return err
 }
 

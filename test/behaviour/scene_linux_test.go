@@ -228,7 +228,7 @@ func (p probe) listener(v builder.Verdict) string {
 }
 
 func backends() []builder.Backend {
-	return []builder.Backend{builder.BackendIptablesNft, builder.BackendIptablesLegacy}
+	return []builder.Backend{builder.BackendIptablesNft, builder.BackendIptablesLegacy, builder.BackendNftables}
 }
 
 func TestConnectionsLandWhereThePolicySays(t *testing.T) {
