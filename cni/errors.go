@@ -54,13 +54,14 @@ func codeOf(err error) uint {
 }
 
 // document is the error as the specification writes it. Runtimes print msg
-// and often drop details, so msg holds both.
+// and drop the rest, so msg holds code and details too.
 func document(version string, err error) []byte {
+	code := codeOf(err)
 	doc, marshalErr := json.Marshal(struct {
 		CNIVersion string `json:"cniVersion"`
 		Code       uint   `json:"code"`
 		Msg        string `json:"msg"`
-	}{version, codeOf(err), "sluice-cni: " + oneLine(err.Error())})
+	}{version, code, fmt.Sprintf("sluice-cni error %d: %s", code, oneLine(err.Error()))})
 	if marshalErr != nil { // strings and a number always marshal
 		panic(marshalErr)
 	}

@@ -18,9 +18,9 @@ const pauseImage = "sluice.test/pause:1"
 // SidecarImage holds the tests' sidecar, server and client as /testsidecar.
 const SidecarImage = "sluice.test/testsidecar:1"
 
-// Image makes an image of these files, each at the top under its base name, and
-// imports it. The name needs a domain and a tag ("sluice.test/x:1").
-func (r *Runtime) Image(name string, files ...string) {
+// Image makes an image of these files, of which the first is the entry point,
+// and imports it. The name needs a domain and a tag ("sluice.test/x:1").
+func (r *Runtime) Image(name string, files ...File) {
 	r.t.Helper()
 	archive := filepath.Join(r.Dir, "images", strings.NewReplacer("/", "_", ":", "_").Replace(name)+".tar")
 	if err := writeImage(archive, name, files); err != nil {
@@ -41,14 +41,14 @@ func (r *Runtime) Import(archive string) {
 
 // writeImage writes a docker-archive: one layer, its configuration, and the
 // manifest that names both.
-func writeImage(archive, name string, files []string) error {
+func writeImage(archive, name string, files []File) error {
 	layer, err := layerOf(files)
 	if err != nil {
 		return err
 	}
 	config, err := json.Marshal(map[string]any{
 		"architecture": runtime.GOARCH, "os": "linux",
-		"config": map[string]any{"Env": []string{"PATH=/"}, "Entrypoint": []string{"/" + filepath.Base(files[0])}},
+		"config": map[string]any{"Env": []string{"PATH=/:/usr/sbin:/usr/bin"}, "Entrypoint": []string{files[0].Path}},
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{fmt.Sprintf("sha256:%x", sha256.Sum256(layer))}},
 	})
 	if err != nil {
@@ -74,7 +74,7 @@ func writeImage(archive, name string, files []string) error {
 	return os.WriteFile(archive, buf.Bytes(), 0o644)
 }
 
-func layerOf(files []string) ([]byte, error) {
+func layerOf(files []File) ([]byte, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
 	for _, dir := range []string{"tmp/", "etc/", "run/", "proc/", "sys/", "dev/"} {
@@ -82,16 +82,37 @@ func layerOf(files []string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	for _, file := range files {
-		body, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
+	seen := map[string]bool{}
+	for _, f := range files {
+		if seen[f.Path] {
+			continue
 		}
-		if err := add(w, filepath.Base(file), 0o755, body); err != nil {
+		seen[f.Path] = true
+		if err := f.add(w); err != nil {
 			return nil, err
 		}
 	}
 	return buf.Bytes(), w.Close()
+}
+
+func (f File) add(w *tar.Writer) error {
+	name := strings.TrimPrefix(f.Path, "/")
+	if f.Link != "" {
+		return w.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: f.Link, Mode: 0o777})
+	}
+	body, err := os.ReadFile(f.From)
+	if err != nil {
+		return err
+	}
+	h := &tar.Header{Name: name, Mode: 0o755, Size: int64(len(body))}
+	if f.Caps != "" {
+		h.PAXRecords = map[string]string{"SCHILY.xattr.security.capability": f.Caps}
+	}
+	if err := w.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err = w.Write(body)
+	return err
 }
 
 func add(w *tar.Writer, name string, mode int64, body []byte) error {

@@ -134,6 +134,26 @@ func (p *Pod) Remove() {
 	}
 }
 
+// RemoveAll removes every pod there is, also those whose start failed half-way.
+func (r *Runtime) RemoveAll() {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*callTimeout)
+	defer cancel()
+	pods, err := r.cri.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
+	if err != nil {
+		r.t.Fatalf("list pods: %v", err)
+	}
+	for _, p := range pods.Items {
+		_, err := r.cri.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: p.Id})
+		if err == nil {
+			_, err = r.cri.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: p.Id})
+		}
+		if err != nil {
+			r.t.Errorf("remove pod %s: %v", p.Metadata.Name, err)
+		}
+	}
+}
+
 // Container is what to run in a pod.
 type Container struct {
 	Name    string
@@ -221,6 +241,16 @@ func (c *Running) Wait() (code int32, output string) {
 		return nil
 	})
 	return status.ExitCode, c.Output()
+}
+
+// Kill ends the container at once.
+func (c *Running) Kill() {
+	c.pod.r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	if _, err := c.pod.r.cri.StopContainer(ctx, &cri.StopContainerRequest{ContainerId: c.ID, Timeout: 0}); err != nil {
+		c.pod.r.t.Fatalf("stop container: %v", err)
+	}
 }
 
 // WaitOutput waits until the container has written a text.

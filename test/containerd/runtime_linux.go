@@ -62,8 +62,8 @@ func Start(t testing.TB) *Runtime {
 	}
 	r.write("config.toml", r.config())
 	r.launch()
-	r.Image(pauseImage, program.Build(t, "test/containerd/pause"))
-	r.Image(SidecarImage, program.Build(t, "test/sidecar/cmd/testsidecar"))
+	r.Image(pauseImage, Programs(program.Build(t, "test/containerd/pause"))...)
+	r.Image(SidecarImage, Programs(program.Build(t, "test/sidecar/cmd/testsidecar"))...)
 	return r
 }
 
