@@ -22,6 +22,7 @@ DEMOFLAGS ?=
 TOOLS     := build/tools
 GOTESTSUM := $(TOOLS)/gotestsum
 GOLANGCI  := $(TOOLS)/golangci-lint
+HELM      := $(TOOLS)/helm
 
 .PHONY: help
 help: ## this list
@@ -55,6 +56,7 @@ lint: packages-lint $(GOLANGCI) ## format, linters, the other platforms, tidy mo
 	GOOS=windows go vet ./...
 	go mod tidy -diff
 	go -C tools mod tidy -diff
+	go -C tools/charts mod tidy -diff
 	shellcheck .ci/run tools/*.sh
 
 .PHONY: fuzz
@@ -79,6 +81,24 @@ platforms:
 .PHONY: image
 image: packages-image platforms ## OCI archives for amd64 and arm64 into dist/ (IMAGES='sluice ...' for some)
 	$(SHIP) image $(SHIPARGS) $(IMAGES)
+
+.PHONY: licences
+licences: platforms ## check the licence of everything linked, write the texts
+	$(SHIP) licences $(SHIPARGS)
+
+.PHONY: release
+release: image licences $(HELM) ## everything that is published, with checksums, into dist/
+	for os in darwin windows; do for arch in amd64 arm64; do \
+		GOOS=$$os GOARCH=$$arch $(GOSHIP) -o build/$$os-$$arch/ ./cmd/sluice; done; done
+	mkdir -p build/completions
+	for shell in bash zsh fish; do build/linux-$$(go env GOARCH)/sluice completion $$shell >build/completions/sluice.$$shell; done
+	$(SHIP) sbom $(SHIPARGS)
+	VERSION='$(VERSION)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' DIST='$(abspath $(DIST))' tools/release.sh
+	cat $(DIST)/SHA256SUMS
+
+.PHONY: vuln
+vuln: $(TOOLS)/govulncheck ## known vulnerabilities (needs the network: vuln.go.dev)
+	@$(TOOLS)/govulncheck ./... || { echo "govulncheck found something, or could not reach its database: see above" >&2; exit 1; }
 
 .PHONY: image-lock
 image-lock: ## pin the newest Debian packages for the image sluice-iptables
@@ -105,4 +125,8 @@ $(TOOLS)/govulncheck: TOOL := golang.org/x/vuln/cmd/govulncheck
 $(TOOLS)/%: tools/go.mod tools/go.sum
 	@echo "building $* (golangci-lint takes a minute or two the first time)"
 	@go -C tools build -trimpath -ldflags '-s -w' -o ../$(TOOLS)/ $(TOOL)
+	@touch $@
+$(HELM): tools/charts/go.mod tools/charts/go.sum
+	@echo "building helm (a minute or two the first time)"
+	@go -C tools/charts build -p 2 -trimpath -ldflags '-s -w' -o ../../$(TOOLS)/ helm.sh/helm/v3/cmd/helm
 	@touch $@
