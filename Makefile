@@ -105,6 +105,10 @@ image-lock: ## pin the newest Debian packages for the image sluice-iptables
 	$(SHIP) lock >build/debian.lock
 	mv build/debian.lock deploy/ship/debian.lock
 
+.PHONY: docs
+docs: ## write the reference and the manual pages, which come from the code
+	go test ./cmd/sluice -run TestTheReferenceSaysWhatTheCodeDoes -count=1 -update
+
 .PHONY: fmt
 fmt: $(GOLANGCI) ## format the code as lint wants it
 	$(GOLANGCI) fmt

@@ -12,8 +12,8 @@ import (
 
 // The exit codes. They are documented and stable.
 const (
-	exitDone      = 0
-	exitFailed    = 1   // the state before is back
+	exitDone      = 0   // done, or nothing to do
+	exitFailed    = 1   // failed while running; the state before is back
 	exitDifferent = 2   // check and diff: drift, or a difference
 	exitUsage     = 64  // bad settings (EX_USAGE)
 	exitNoBackend = 69  // no usable backend, or the kernel lacks a feature (EX_UNAVAILABLE)
