@@ -89,7 +89,9 @@ func withForeign(t *testing.T) *iptablestest.Kernel {
 }
 
 // dump is what stands in both families, without counters.
-func dump(k *iptablestest.Kernel) string { return text(k.Dump(iptables.V4)) + text(k.Dump(iptables.V6)) }
+func dump(k *iptablestest.Kernel) string {
+	return text(k.Dump(iptables.V4)) + text(k.Dump(iptables.V6))
+}
 
 // text lists chains and rules; empty built-in chains with their usual policy are
 // left out, since a table that was never used does not show them.

@@ -37,17 +37,19 @@ func (b Backend) Families() []iptables.Family {
 }
 
 // Read returns all rules of a family that this flavour knows. Where the kernel
-// holds no table of this flavour no program is run, and none is created.
+// holds no rule or chain of this flavour no program is run, and no table is
+// created. The first Read of a family may return what Look read, so keep the
+// lock from Look on.
 func (b Backend) Read(ctx context.Context, f iptables.Family) (iptables.Ruleset, error) {
 	if rs, ok := b.seen[f]; ok {
 		delete(b.seen, f)
 		return rs, nil
 	}
-	s := ask(b.Flavour, f)
+	s := ask(ctx, b.Flavour, f)
 	if s.Err != nil {
 		return iptables.Ruleset{Family: f}, s.Err
 	}
-	if len(s.Tables) == 0 {
+	if len(s.Tables) == 0 || s.empty() {
 		return iptables.Ruleset{Family: f}, nil
 	}
 	p, err := b.programs(f, "read")
@@ -66,6 +68,15 @@ func (b Backend) Restore(ctx context.Context, f iptables.Family, script iptables
 	args := []string{"-w", lockWaitSeconds, "--noflush"}
 	_, err = run(ctx, call{op: "write " + f.String() + " rules", argv: append(p.restore.Argv[:len(p.restore.Argv):len(p.restore.Argv)], args...), stdin: script.String()})
 	return b.explain(err)
+}
+
+// ReadCounted is Read with the counters of each rule.
+func (b Backend) ReadCounted(ctx context.Context, f iptables.Family) (iptables.Ruleset, error) {
+	if p, ok := b.tools[f]; ok {
+		b.tools = map[iptables.Family]pair{f: {save: p.save.with("-c"), restore: p.restore}}
+	}
+	b.seen = nil
+	return b.Read(ctx, f)
 }
 
 // lockWaitSeconds bounds the wait for the lock of versions that do not know

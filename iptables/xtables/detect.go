@@ -2,6 +2,7 @@ package xtables
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluicemesh/sluice/iptables"
@@ -21,28 +22,36 @@ func Detect(env Env, choice Choice) (Backend, []Reason, error) {
 		return Backend{}, nil, noCapability("NET_ADMIN")
 	}
 	d := detector{env: env}
+	choose := d.auto
 	if choice != Auto {
-		return d.explicit(choice)
+		choose = func() (Backend, []Reason, error) { return d.explicit(choice) }
 	}
-	return d.auto()
+	b, reasons, err := choose()
+	return b, append(reasons, d.unread(b.Flavour)...), err
 }
 
-// Others returns the backends in whose flavour rules of ours stand, or may
-// stand, although another was chosen. They are removed once the chosen one is
-// verified, so that no moment is without rules.
+// Others returns the backends in whose flavour rules of ours stand although
+// another was chosen. They are removed once the chosen one is verified, so that
+// no moment is without rules.
 func Others(env Env, chosen Backend) []Backend {
-	var others []Backend
+	others := detector{env: env}.where(owns)
+	return slices.DeleteFunc(others, func(b Backend) bool { return b.Flavour == chosen.Flavour })
+}
+
+// Present returns a backend for every flavour in which rules of ours stand, or
+// may stand because nobody could look: what Remove has to visit.
+func Present(env Env) []Backend { return detector{env: env}.where(mayOwn) }
+
+// where lists the backends of which some family has a property.
+func (d detector) where(has func(Standing) bool) []Backend {
+	var found []Backend
 	for _, flavour := range Flavours() {
-		if flavour != chosen.Flavour && env.any(flavour, mayOwn) {
-			others = append(others, detector{env: env}.backend(flavour))
+		if d.env.any(flavour, has) {
+			found = append(found, d.backend(flavour))
 		}
 	}
-	return others
+	return found
 }
-
-// Present returns a backend for every flavour in which rules of ours stand or
-// may stand: what Remove has to visit.
-func Present(env Env) []Backend { return Others(env, Backend{}) }
 
 type detector struct{ env Env }
 
@@ -92,6 +101,16 @@ func (d detector) auto() (Backend, []Reason, error) {
 	}
 	flavour, why := d.among(usable, p, hasPlain)
 	return d.backend(flavour), append([]Reason{why}, skipped...), nil
+}
+
+// unread says that tables hold something that nobody here can read.
+func (d detector) unread(chosen Flavour) []Reason {
+	for _, s := range d.env.Standing {
+		if s.Flavour != chosen && len(s.Tables) > 0 && !s.Asked {
+			return []Reason{Reason(fmt.Sprintf("%s tables of %s hold something that cannot be read here", s.Flavour, s.Family))}
+		}
+	}
+	return nil
 }
 
 // among picks one of the usable flavours, best first.

@@ -1,6 +1,7 @@
 package xtables
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -146,7 +147,7 @@ func TestTheOtherFlavourIsVisitedWhereOursMayStand(t *testing.T) {
 		want []string
 	}{
 		{"nft legacy own-legacy", []string{"iptables-legacy"}},
-		{"nft legacy unasked-legacy", []string{"iptables-legacy"}},
+		{"nft legacy unasked-legacy", nil}, // nobody knows: a reason says so
 		{"nft legacy rules-legacy", nil},
 		{"nft legacy own-nft", nil}, // the chosen one
 	} {
@@ -161,6 +162,20 @@ func TestTheOtherFlavourIsVisitedWhereOursMayStand(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%q: %v, want %v", c.host, got, c.want)
 		}
+	}
+}
+
+func TestRemovalVisitsWhereOursMayStand(t *testing.T) {
+	for words, want := range map[string]int{
+		"nft legacy": 0, "nft unasked-legacy": 1, "nft legacy own-legacy own-nft": 2, "nft legacy rules-legacy rules-nft": 0,
+	} {
+		if got := Present(host(words)); len(got) != want {
+			t.Errorf("%q: %v, want %d", words, got, want)
+		}
+	}
+	_, reasons, err := Detect(host("nft unasked-legacy"), Auto)
+	if err != nil || !strings.Contains(fmt.Sprint(reasons), "cannot be read") {
+		t.Errorf("unread tables are not told: %v %v", reasons, err)
 	}
 }
 

@@ -33,8 +33,8 @@ type Standing struct {
 	Tables []iptables.Table
 	// Rules says that some chain holds a rule, whoever made it.
 	Rules bool
-	// Own says that a chain of ours is among them. It and Rules are only known
-	// of legacy tables when Asked is set; of nft they are always known.
+	// Own says that a chain of ours is among them. It and Rules are known only
+	// if Asked is set; legacy tables with contents need the legacy programs.
 	Own, Asked bool
 	// Absent says that the kernel has nothing of this flavour loaded.
 	Absent bool
@@ -67,10 +67,12 @@ func (e Env) any(flavour Flavour, has func(Standing) bool) bool {
 func owns(s Standing) bool     { return s.Own }
 func hasRules(s Standing) bool { return s.Rules }
 
-// mayOwn: ours are there, or nobody has looked.
-func mayOwn(s Standing) bool {
-	return s.Own || s.Flavour == Legacy && len(s.Tables) > 0 && !s.Asked
-}
+// mayOwn: ours are there, or nobody could look.
+func mayOwn(s Standing) bool { return s.Own || len(s.Tables) > 0 && !s.Asked }
+
+// empty: tables exist, but hold neither rule nor chain of anyone. Of nft that
+// cannot be said here, where only chains are looked at.
+func (s Standing) empty() bool { return s.Flavour == Legacy && s.Asked && s.dump == nil }
 
 // command is the beginning of a tool's name in a family.
 func command(f iptables.Family) string {

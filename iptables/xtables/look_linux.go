@@ -22,8 +22,8 @@ func DefaultPath() []string {
 
 // Look finds out what is on this machine and in the calling thread's network
 // namespace. It changes nothing and creates no table. It runs a program only
-// where a file's name does not tell its flavour, and where legacy tables exist
-// of which it must be known whether rules of ours are in them.
+// where a file's name does not tell its flavour, and where legacy tables hold
+// chains or rules.
 func Look(ctx context.Context, path []string) Env {
 	if len(path) == 0 {
 		path = DefaultPath()
@@ -33,19 +33,17 @@ func Look(ctx context.Context, path []string) Env {
 	env.NoNetAdmin, env.NoNetRaw = lacks(unix.CAP_NET_ADMIN), lacks(unix.CAP_NET_RAW)
 	for _, flavour := range Flavours() {
 		for _, family := range iptables.Families() {
-			env.Standing = append(env.Standing, ask(flavour, family))
+			env.Standing = append(env.Standing, ask(ctx, flavour, family))
 		}
 	}
-	if !env.any(NFT, owns) {
-		env.readLegacy(ctx)
-	}
+	env.readLegacy(ctx)
 	return env
 }
 
 // ask is the cheap question: what stands here, without any program.
-func ask(flavour Flavour, family iptables.Family) Standing {
+func ask(ctx context.Context, flavour Flavour, family iptables.Family) Standing {
 	if flavour == NFT {
-		return nftStanding(family)
+		return nftStanding(ctx, family)
 	}
 	return legacyStanding(family)
 }
@@ -65,16 +63,16 @@ func legacyStanding(f iptables.Family) Standing {
 	for _, table := range strings.Fields(string(text)) {
 		s.Tables = append(s.Tables, iptables.Table(table))
 	}
-	s.Asked = s.Err == nil && len(s.Tables) == 0
+	s.Asked = s.Err == nil && allUntouched(f, s.Tables)
 	return s
 }
 
-// readLegacy asks the legacy programs about the tables that exist.
+// readLegacy asks the legacy programs about tables that exist and hold something.
 func (e Env) readLegacy(ctx context.Context) {
 	for i := range e.Standing {
 		s := &e.Standing[i]
 		p, ok := e.pairOf(Legacy, s.Family)
-		if s.Flavour != Legacy || len(s.Tables) == 0 || !ok || e.NoNetRaw {
+		if s.Flavour != Legacy || len(s.Tables) == 0 || s.Asked || !ok || e.NoNetRaw {
 			continue
 		}
 		dump, err := read(ctx, p.save, s.Family)

@@ -1,20 +1,20 @@
 package xtables
 
 import (
-	"encoding/binary"
+	"context"
 	"errors"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sluicemesh/sluice/internal/nfnl"
 	"github.com/sluicemesh/sluice/iptables"
 )
 
 // nftStanding asks the kernel for the names of all nf_tables chains of a family,
 // by one NFT_MSG_GETCHAIN dump: no program, nothing created, a few microseconds.
-func nftStanding(f iptables.Family) Standing {
+func nftStanding(ctx context.Context, f iptables.Family) Standing {
 	s := Standing{Flavour: NFT, Family: f, Asked: true}
-	chains, err := nftChains(nfproto(f))
+	chains, err := nftChains(ctx, nfproto(f))
 	switch {
 	case err == nil:
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
@@ -63,95 +63,21 @@ type nftChain struct {
 }
 
 // nftChains dumps the chains of one family.
-func nftChains(family uint8) ([]nftChain, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+func nftChains(ctx context.Context, family uint8) ([]nftChain, error) {
+	conn, err := nfnl.Open()
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}); err != nil {
-		return nil, err
-	}
-	if err := unix.Sendto(fd, dumpRequest(family), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return nil, err
-	}
+	defer conn.Close()
+	var request nfnl.Buffer
+	request.Message(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETCHAIN, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, family, 0)
 	var chains []nftChain
-	buf := make([]byte, 64<<10) // more than the kernel puts into one datagram of a dump
-	for {
-		n, _, err := unix.Recvfrom(fd, buf, 0)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		part, done, err := parseChains(buf[:n])
-		chains = append(chains, part...)
-		if done || err != nil {
-			return chains, err
-		}
-	}
+	err = conn.Dump(ctx, &request, func() { chains = nil }, func(_ uint8, body []byte) {
+		chains = append(chains, nftChain{
+			table: nfnl.String(nfnl.Attr(body, unix.NFTA_CHAIN_TABLE)),
+			name:  nfnl.String(nfnl.Attr(body, unix.NFTA_CHAIN_NAME)),
+			used:  nfnl.Uint32(nfnl.Attr(body, unix.NFTA_CHAIN_USE)) > 0,
+		})
+	})
+	return chains, err
 }
-
-// dumpRequest is a struct nlmsghdr and a struct nfgenmsg.
-func dumpRequest(family uint8) []byte {
-	const length = unix.SizeofNlMsghdr + 4
-	b := make([]byte, length)
-	binary.NativeEndian.PutUint32(b, length)
-	binary.NativeEndian.PutUint16(b[4:], unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETCHAIN)
-	binary.NativeEndian.PutUint16(b[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	b[unix.SizeofNlMsghdr] = family
-	return b
-}
-
-var errShort = errors.New("truncated netlink message")
-
-// parseChains reads the messages of one datagram.
-func parseChains(b []byte) (chains []nftChain, done bool, err error) {
-	for len(b) >= unix.SizeofNlMsghdr {
-		length := int(binary.NativeEndian.Uint32(b))
-		if length < unix.SizeofNlMsghdr || length > len(b) {
-			return chains, true, errShort
-		}
-		body := b[unix.SizeofNlMsghdr:length]
-		switch binary.NativeEndian.Uint16(b[4:]) {
-		case unix.NLMSG_DONE:
-			return chains, true, nil
-		case unix.NLMSG_ERROR:
-			if len(body) < 4 {
-				return chains, true, errShort
-			}
-			return chains, true, unix.Errno(-int32(binary.NativeEndian.Uint32(body)))
-		default:
-			if len(body) >= 4 {
-				chains = append(chains, parseChain(body[4:]))
-			}
-		}
-		b = b[min(align4(length), len(b)):]
-	}
-	return chains, false, nil
-}
-
-// parseChain reads the attributes of one chain.
-func parseChain(b []byte) nftChain {
-	var c nftChain
-	for len(b) >= 4 {
-		length := int(binary.NativeEndian.Uint16(b))
-		if length < 4 || length > len(b) {
-			break
-		}
-		value := b[4:length]
-		switch binary.NativeEndian.Uint16(b[2:]) &^ unix.NLA_F_NESTED {
-		case unix.NFTA_CHAIN_TABLE:
-			c.table = strings.TrimRight(string(value), "\x00")
-		case unix.NFTA_CHAIN_NAME:
-			c.name = strings.TrimRight(string(value), "\x00")
-		case unix.NFTA_CHAIN_USE:
-			c.used = len(value) == 4 && binary.BigEndian.Uint32(value) > 0
-		}
-		b = b[min(align4(length), len(b)):]
-	}
-	return c
-}
-
-func align4(n int) int { return (n + 3) &^ 3 }

@@ -33,7 +33,7 @@ func Lock(context.Context, time.Duration) (func(), error) {
 	return nil, onlyLinux("lock the network namespace")
 }
 
-func ask(flavour Flavour, family iptables.Family) Standing {
+func ask(_ context.Context, flavour Flavour, family iptables.Family) Standing {
 	return Standing{Flavour: flavour, Family: family, Err: onlyLinux("list tables")}
 }
 

@@ -1,6 +1,7 @@
 package xtables_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -89,12 +90,13 @@ func TestBothHandsReadTheSameRulesAndCounters(t *testing.T) {
 				c.Close()
 			}
 		}
-		saved, err := iptables.Parse(iptables.V4, n.MustRun(flavour.Program(rig.IPv4, "save"), "-c"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := backend(t, n, flavour)
 		counted := uint64(0)
 		n.Do(func() {
+			saved, err := b.ReadCounted(context.Background(), iptables.V4)
+			if err != nil {
+				t.Fatal(err)
+			}
 			for _, c := range saved.Own().Chains {
 				listed := listed(t, hand(t, flavour, iptables.V4), c)
 				if got, want := len(listed), len(c.Rules); got != want {
