@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/interception"
@@ -75,11 +76,26 @@ func report(stderr io.Writer, err error) int {
 
 func message(err error) string {
 	var usage *usageError
+	var problems builder.Problems
 	switch {
+	case errors.As(err, &problems):
+		return problemList(problems)
 	case errors.As(err, &usage):
 		return err.Error() + "\nRun 'sluice --help' for the commands, 'sluice COMMAND --help' for its flags."
 	case errors.Is(err, context.Canceled):
 		return "interrupted: " + err.Error()
 	}
 	return err.Error()
+}
+
+func problemList(problems builder.Problems) string {
+	var b strings.Builder
+	if len(problems) == 1 {
+		return "refused: " + problems[0].Error()
+	}
+	fmt.Fprintf(&b, "%d settings are refused:", len(problems))
+	for _, p := range problems {
+		b.WriteString("\n  " + p.Error())
+	}
+	return b.String()
 }
