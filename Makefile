@@ -59,6 +59,10 @@ lint: packages-lint $(GOLANGCI) ## format, linters, the other platforms, tidy mo
 	go -C tools/charts mod tidy -diff
 	shellcheck .ci/run tools/*.sh
 
+.PHONY: golden
+golden: ## rewrite the golden cases of testdata from what the program prints now
+	go test ./cmd/sluice -run TestDryRunPrintsTheGoldenFiles -count=1 -update
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (10s)
 	tools/fuzz.sh $(FUZZTIME) $(PKG)

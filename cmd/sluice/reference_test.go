@@ -20,7 +20,7 @@ import (
 	"github.com/sluicemesh/sluice/cni/podsettings"
 )
 
-var update = flag.Bool("update", false, "write the generated documentation (make docs)")
+var update = flag.Bool("update", false, "rewrite golden files (make golden) and generated documentation (make docs)")
 
 const docs = "../../docs"
 
