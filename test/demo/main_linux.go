@@ -60,7 +60,7 @@ func backendNamed(name string) (mesh.Backend, error) {
 }
 
 func (d demo) show() error {
-	failures := d.stage.play(d.landing)
+	failures := d.stage.play(func() { d.landing(); d.scenes() })
 	if len(failures) > 0 {
 		return fmt.Errorf("not as it should be:\n  %s", strings.Join(failures, "\n  "))
 	}

@@ -79,6 +79,6 @@ func (p printer) table(rows [][]cell) {
 				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text)))
 			}
 		}
-		p.line("%s", b.String())
+		p.line("%s", strings.TrimRight(b.String(), " "))
 	}
 }

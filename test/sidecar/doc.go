@@ -6,10 +6,11 @@
 //
 //	          ┌ Out 15001 ─┐               ┌ Answer   one line back: who got what
 //	accepted ─┼ In 15006 ──┼─ Arrival ─▶ Handler
-//	          ├ Tunnel ────┤               └ Forward  on to the original destination
-//	          └ DNS 15053 ─┘
+//	          ├ Tunnel ────┤               ├ Forward  on to the original destination
+//	          └ DNS 15053 ─┘               └ Mutual   the same, with mutual TLS between sidecars
 //
-// A [Handler] serves one arrival; what terminates TLS or speaks HTTP is a
-// handler around another. An [App] is the other end: a server that answers with
-// the same line, so a client always learns who took its connection.
+// A [Handler] serves one arrival. An [App] is the other end: a server that
+// answers with the same line, so a client always learns who took its
+// connection. An [HTTPApp] does so in HTTP, and says which identity its sidecar
+// told it.
 package sidecar

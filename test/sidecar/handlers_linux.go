@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -71,19 +72,36 @@ func (f Forward) mark() uint32 {
 	return f.InboundMark
 }
 
+// halfCloser is what TCP and TLS connections have in common.
+type halfCloser interface {
+	net.Conn
+	CloseWrite() error
+}
+
 // reset makes the coming close a reset: the client shall see a failure, not an
 // empty answer.
-func reset(c *net.TCPConn) { _ = c.SetLinger(0) }
+func reset(c net.Conn) {
+	switch c := c.(type) {
+	case *net.TCPConn:
+		_ = c.SetLinger(0)
+	case *tls.Conn:
+		reset(c.NetConn())
+	case *stream:
+		reset(c.halfCloser)
+	}
+}
 
 // Pipe copies both ways until both sides have finished, passing on each half's
 // end.
-func Pipe(a, b *net.TCPConn) error {
+func Pipe(a, b *net.TCPConn) error { return pipe(a, b) }
+
+func pipe(a, b halfCloser) error {
 	done := make(chan error, 1)
 	go func() { done <- half(a, b) }()
 	return errors.Join(half(b, a), <-done)
 }
 
-func half(to, from *net.TCPConn) error {
+func half(to, from halfCloser) error {
 	_, err := io.Copy(to, from)
 	if err != nil { // a reset travels on as a reset
 		reset(to)
