@@ -49,8 +49,8 @@ func (n native) read(ctx context.Context, f iptables.Family) (iptables.Ruleset, 
 // stands says whether rules of ours are in nf_tables. A kernel without
 // nf_tables holds none.
 func (n native) stands(ctx context.Context) bool {
-	tables, err := n.conn.Read(ctx)
-	return err == nil && len(tables) > 0
+	present, err := n.conn.Present(ctx)
+	return err == nil && present
 }
 
 func byFamily(wants []iptables.Ruleset) (v4, v6 iptables.Ruleset) {

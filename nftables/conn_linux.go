@@ -185,6 +185,12 @@ func (ts Tables) layout() Layout {
 	return Inet
 }
 
+// Present says whether anything is ours. It reads no rule.
+func (c *Conn) Present(ctx context.Context) (bool, error) {
+	ts, err := c.list(ctx)
+	return len(ts) > 0, err
+}
+
 // Read lists what is ours, counters included; no tables if nothing is.
 func (c *Conn) Read(ctx context.Context) (Tables, error) {
 	have, err := c.read(ctx)

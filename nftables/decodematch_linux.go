@@ -232,6 +232,9 @@ func payloadCondition(q question) (iptables.Match, bool) {
 		}
 		return q.set.condition(at, q.inverted)
 	}
+	if !bytes.Equal(q.first, q.last) && len(q.first) == size && q.mask == nil {
+		return addressCondition(at.side, q.inverted, []bounds{{string(q.first), string(q.last)}})
+	}
 	p, ok := q.prefix(size)
 	if !ok {
 		return nil, false

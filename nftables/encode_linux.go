@@ -70,8 +70,7 @@ func (w *exprWriter) match(m iptables.Match) {
 	case iptables.Destination:
 		w.prefix(sideOf(m), m.Not, m.Prefix)
 	case iptables.InSet:
-		w.address(sideOf(m).side, m.Elements[0].Addr().BitLen()/8, m.Elements[0].Addr().Is4())
-		w.lookup(m.Not)
+		w.inSet(m)
 	case iptables.Protocol:
 		w.meta(unix.NFT_META_L4PROTO)
 		w.compare(m.Not, []byte{m.Number})

@@ -108,6 +108,17 @@ func (w *exprWriter) prefix(s slot, inverted bool, p netip.Prefix) {
 	w.compare(inverted, bytes)
 }
 
+func (w *exprWriter) inSet(m iptables.InSet) {
+	first := m.Elements[0].Addr()
+	w.address(m.Side, first.BitLen()/8, first.Is4())
+	if _, ok := setOf(m); ok {
+		w.lookup(m.Not)
+		return
+	}
+	r := iptables.Ranges(m.Elements)[0]
+	w.interval(m.Not, false, r.First.AsSlice(), r.Last.AsSlice())
+}
+
 func prefixMask(size, bits int) []byte {
 	mask := make([]byte, size)
 	for i := range bits {

@@ -56,6 +56,17 @@ func (c *Conn) generation(ctx context.Context) (uint32, error) {
 // tables reads everything of ours: nothing more than the list of tables if
 // there is none.
 func (c *Conn) tables(ctx context.Context) (Tables, error) {
+	ts, err := c.list(ctx)
+	for i := range ts {
+		if err == nil {
+			err = c.contents(ctx, &ts[i])
+		}
+	}
+	return ts, err
+}
+
+// list reads which tables of ours there are, without their contents.
+func (c *Conn) list(ctx context.Context) (Tables, error) {
 	var ts Tables
 	err := c.dump(ctx, "tables", unix.NFT_MSG_GETTABLE, 0, nil, func() { ts = nil }, func(family uint8, body []byte) {
 		if only, ours := tableFamily(family); ours && nfnl.String(nfnl.Attr(body, unix.NFTA_TABLE_NAME)) == Name {
@@ -64,11 +75,6 @@ func (c *Conn) tables(ctx context.Context) (Tables, error) {
 		}
 	})
 	slices.SortFunc(ts, func(a, b Table) int { return cmp.Compare(a.Only, b.Only) })
-	for i := range ts {
-		if err == nil {
-			err = c.contents(ctx, &ts[i])
-		}
-	}
 	return ts, err
 }
 

@@ -30,23 +30,25 @@ const (
 )
 
 // setOf is the kernel set for a condition, and whether the condition has one.
+// Addresses that make one range are compared with its bounds.
 func setOf(m iptables.Match) (set, bool) {
 	switch m := m.(type) {
 	case iptables.InSet:
-		return addressSet(m.Elements), true
+		ranges := iptables.Ranges(m.Elements)
+		return addressSet(ranges), len(ranges) > 1
 	case iptables.MultiPort:
 		return portSet(m.Ranges), true
 	}
 	return set{}, false
 }
 
-func addressSet(list []netip.Prefix) set {
+func addressSet(list []iptables.AddrRange) set {
 	s := set{keyType: typeIPv4, keyLen: 4}
-	if list[0].Addr().Is6() {
+	if list[0].First.Is6() {
 		s.keyType, s.keyLen = typeIPv6, 16
 	}
 	var ranges []bounds
-	for _, r := range iptables.Ranges(list) {
+	for _, r := range list {
 		ranges = append(ranges, bounds{string(r.First.AsSlice()), string(r.Last.AsSlice())})
 	}
 	return s.with(ranges)
@@ -145,8 +147,13 @@ func (s set) condition(at slot, inverted bool) (iptables.Match, bool) {
 		}
 		return ports(at.side, inverted, list...), len(list) > 0 && s.keyLen == 2
 	}
+	return addressCondition(at.side, inverted, s.ranges())
+}
+
+// addressCondition is the condition on one side's address for ranges of keys.
+func addressCondition(side iptables.Side, inverted bool, ranges []bounds) (iptables.Match, bool) {
 	var list []netip.Prefix
-	for _, r := range s.ranges() {
+	for _, r := range ranges {
 		first, ok1 := netip.AddrFromSlice([]byte(r.first))
 		last, ok2 := netip.AddrFromSlice([]byte(r.last))
 		if !ok1 || !ok2 {
@@ -157,7 +164,7 @@ func (s set) condition(at slot, inverted bool) (iptables.Match, bool) {
 	if len(list) == 0 {
 		return nil, false
 	}
-	m, reason := addresses(at.side, inverted, list...)
+	m, reason := addresses(side, inverted, list...)
 	return m, m != nil && reason == ""
 }
 

@@ -82,12 +82,12 @@ func addressText(m iptables.Match) string {
 	}
 	inverted, _ := variable(m)
 	side := map[iptables.Side]string{iptables.SrcSide: "saddr ", iptables.DstSide: "daddr "}[sideOf(m).side]
-	if len(list) == 1 {
-		return word + side + not(inverted) + prefixText(list[0])
-	}
 	var texts []string
 	for _, r := range iptables.Ranges(list) {
 		texts = append(texts, addrRangeText(r))
+	}
+	if len(texts) == 1 {
+		return word + side + not(inverted) + texts[0]
 	}
 	return word + side + not(inverted) + setText(texts)
 }
