@@ -75,6 +75,7 @@ func (s *session) leftovers(ctx context.Context) ([]string, error) {
 type session struct {
 	conn   *netns.Conn
 	nft    *nftables.Conn
+	via    []string
 	facts  netns.Facts
 	have   netns.Plumbing
 	want   Want
@@ -102,7 +103,9 @@ func withSession(ctx context.Context, c builder.Config, o Options, do func(*sess
 	}
 	defer nft.Close()
 	o.counters = c.Counters
-	s := &session{conn: conn, nft: nft, opts: o}
+	owner := ownerEntry()
+	defer owner.Close()
+	s := &session{conn: conn, nft: nft, via: owner.Prefix(), opts: o}
 	if err := s.look(ctx, c); err != nil {
 		return err
 	}
@@ -121,6 +124,7 @@ func (s *session) look(ctx context.Context, c builder.Config) (err error) {
 		return err
 	}
 	ch := look(ctx, s.nft, s.opts)
+	ch.via = s.via
 	ch.needsIPv6 = slices.Contains(families, iptables.V6)
 	if s.chosen, err = ch.choose(c.Backend); err != nil {
 		return err

@@ -16,6 +16,9 @@ type chooser struct {
 	env    xtables.Env
 	// needsIPv6: auto passes over an iptables without ip6tables.
 	needsIPv6 bool
+	// via is how programs get into the user namespace that owns this network
+	// namespace; empty where it is ours.
+	via []string
 }
 
 // look finds out which backends there are and where rules of ours stand.
@@ -34,6 +37,9 @@ func (ch chooser) choose(b builder.Backend) (choice, error) {
 	case b == builder.BackendAuto && ch.stands:
 		return ch.nativeBecause("rules of ours stand in nf_tables already"), nil
 	}
+	if b == builder.BackendAuto && len(ch.via) > 0 && len(ch.others(xtables.Backend{})) == 0 {
+		return ch.nativeBecause("this namespace belongs to another user namespace, which nf_tables need not enter"), nil
+	}
 	chosen, reasons, err := xtables.Detect(ch.env, xtablesChoice(b))
 	switch {
 	case err != nil && b == builder.BackendAuto && xtables.KindOf(err) == xtables.Unusable:
@@ -43,7 +49,7 @@ func (ch chooser) choose(b builder.Backend) (choice, error) {
 	case b == builder.BackendAuto && ch.needsIPv6 && !chosen.Has(iptables.V6):
 		return ch.nativeBecause("no usable ip6tables beside " + chosen.String()), nil
 	}
-	c := choice{backend: tables{chosen}, others: ch.others(chosen)}
+	c := choice{backend: tables{chosen.Via(ch.via)}, others: ch.others(chosen)}
 	for _, r := range reasons {
 		c.why = append(c.why, string(r))
 	}

@@ -37,7 +37,7 @@ func newMesh(t *testing.T) *mesh {
 		}
 	})
 	m.Node.IP("addr", "add", "198.51.100.1/32", "dev", "lo")
-	m.Node.IP("addr", "add", "2001:db8:2::1/128", "dev", "lo")
+	m.Node.IP("addr", "add", "2001:db8:2::1/128", "dev", "lo", "nodad")
 	world, err := sidecar.StartApp(m.Node.Net(rig.Root), "world", "198.51.100.1:80", "[2001:db8:2::1]:80")
 	if err != nil {
 		t.Fatal(err)

@@ -228,7 +228,7 @@ func (p *pod) landed() string {
 func (n *node) outside() {
 	n.t.Helper()
 	n.IP("addr", "add", "198.51.100.1/32", "dev", "lo")
-	n.IP("addr", "add", "2001:db8:2::1/128", "dev", "lo")
+	n.IP("addr", "add", "2001:db8:2::1/128", "dev", "lo", "nodad")
 	app, err := sidecar.StartApp(n.Net(rig.Root), "world", "198.51.100.1:80", "[2001:db8:2::1]:80")
 	if err != nil {
 		n.t.Fatal(err)

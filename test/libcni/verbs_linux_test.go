@@ -99,9 +99,14 @@ func TestDriftIsFoundByCheckAndRepairedByAdd(t *testing.T) {
 }
 
 // backends are all ways to load rules that this machine has.
-func backends() []string { return []string{"iptables-nft", "iptables-legacy"} }
+func backends() []string { return []string{"iptables-nft", "iptables-legacy", "nftables"} }
 
+// breakRules deletes one rule behind the plugin's back.
 func breakRules(p *pod, backend string) {
+	if backend == "nftables" {
+		p.MustRun("nft", "flush", "chain", "inet", "sluice", "nat-ISTIO_OUTPUT")
+		return
+	}
 	p.Iptables(rig.Flavour(strings.TrimPrefix(backend, "iptables-")), rig.IPv6, "-t", "nat", "-D", "ISTIO_OUTPUT", "1")
 }
 
