@@ -52,6 +52,15 @@ COMMIT
 -D OUTPUT -p tcp -j ISTIO_OUTPUT
 COMMIT
 `},
+		{"a jump is doubled behind another, so the first equal one must not go alone", wanted(t,
+			"-A OUTPUT -p udp -j ISTIO_OUTPUT", "-A OUTPUT -p tcp -j ISTIO_OUTPUT"), wanted(t, "-A OUTPUT -p udp -j ISTIO_OUTPUT"), `*nat
+-D OUTPUT -p tcp -j ISTIO_OUTPUT
+-D OUTPUT -p udp -j ISTIO_OUTPUT
+-D OUTPUT -p tcp -j ISTIO_OUTPUT
+-A OUTPUT -p tcp -j ISTIO_OUTPUT
+-A OUTPUT -p udp -j ISTIO_OUTPUT
+COMMIT
+`},
 		{"a jump is missing", nat(t,
 			":ISTIO_OUTPUT - [0:0]", ":ISTIO_REDIRECT - [0:0]", "-A ISTIO_OUTPUT -o lo -j RETURN",
 			"-A ISTIO_OUTPUT -j ISTIO_REDIRECT", "-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001"), wanted(t), `*nat

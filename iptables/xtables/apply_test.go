@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -286,21 +287,32 @@ func TestForeignEditsBetweenReadAndWriteAreMended(t *testing.T) {
 
 func TestAnOpponentWhoAlwaysEditsIsNamedAndApplyEnds(t *testing.T) {
 	k := &iptablestest.Kernel{}
-	n := 0
+	chains := []string{iptables.ChainOutput, iptables.ChainRedirect}
 	k.Before = func(s iptablestest.Step) error {
 		if s.Op == iptablestest.Read && k.Count(iptablestest.Commit) > 0 {
-			n++
-			port := []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}[n%9]
-			return k.Edit(s.Family, iptables.TableScript{Table: iptables.Nat, Append: []string{"-A ISTIO_OUTPUT -p tcp -m tcp --dport " + port + " -j DROP"}})
+			chain := chains[k.Count(iptablestest.Commit)%2]
+			return k.Edit(s.Family, iptables.TableScript{Table: iptables.Nat, Append: []string{"-A " + chain + " -j DROP"}})
 		}
 		return nil
 	}
-	_, err := xtables.Apply(context.Background(), k, []iptables.Ruleset{redirect(iptables.V4)})
-	if err == nil {
-		t.Fatal("apply claims success")
+	r, err := xtables.Apply(context.Background(), k, []iptables.Ruleset{redirect(iptables.V4)})
+	if xtables.KindOf(err) != xtables.Busy || err == nil {
+		t.Errorf("got %v of kind %s, want %s", err, xtables.KindOf(err), xtables.Busy)
 	}
-	if k.Count(iptablestest.Commit) > 10 {
-		t.Errorf("%d commits until it gave up", k.Count(iptablestest.Commit))
+	if r.Attempts != 4 {
+		t.Errorf("%d attempts, want 4", r.Attempts)
+	}
+}
+
+// deaf is a kernel that says yes to every script and carries none out.
+type deaf struct{ *iptablestest.Kernel }
+
+func (d deaf) Restore(context.Context, iptables.Family, iptables.Script) error { return nil }
+
+func TestWritingWithoutEffectIsNotTakenForSuccess(t *testing.T) {
+	r, err := xtables.Apply(context.Background(), deaf{&iptablestest.Kernel{}}, both(redirect))
+	if err == nil || !strings.Contains(err.Error(), "reads back differently") || r.Attempts != 1 {
+		t.Errorf("got %v after %d attempts", err, r.Attempts)
 	}
 }
 
