@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -115,7 +116,8 @@ func TestParseRefusesWhatIsNoDumpAndNamesTheLine(t *testing.T) {
 			t.Errorf("%.40q gives %v", bad, rs)
 			continue
 		}
-		if pe, ok := err.(*ParseError); !ok || pe.Line != 2 {
+		var pe *ParseError
+		if !errors.As(err, &pe) || pe.Line != 2 {
 			t.Errorf("%.40q: %v does not name line 2", bad, err)
 		}
 	}

@@ -37,7 +37,7 @@ func TestFaultsHitTheirStepAndStepsAreCounted(t *testing.T) {
 		_, err := k.Read(context.Background(), iptables.V6)
 		got = append(got, err)
 	}
-	if got[0] != nil || got[1] != broken || got[2] != nil || k.Count(Read) != 3 {
+	if got[0] != nil || !errors.Is(got[1], broken) || got[2] != nil || k.Count(Read) != 3 {
 		t.Errorf("errors %v in %v", got, k.Steps)
 	}
 }

@@ -72,8 +72,8 @@ func tproxy(f iptables.Family) iptables.Ruleset {
 }
 
 // both makes a rule set for each family.
-func both(make func(iptables.Family) iptables.Ruleset) []iptables.Ruleset {
-	return []iptables.Ruleset{make(iptables.V4), make(iptables.V6)}
+func both(rules func(iptables.Family) iptables.Ruleset) []iptables.Ruleset {
+	return []iptables.Ruleset{rules(iptables.V4), rules(iptables.V6)}
 }
 
 func nothing(f iptables.Family) iptables.Ruleset { return iptables.Ruleset{Family: f} }
