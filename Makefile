@@ -109,6 +109,10 @@ image-lock: ## pin the newest Debian packages for the image sluice-iptables
 	$(SHIP) lock >build/debian.lock
 	mv build/debian.lock deploy/ship/debian.lock
 
+.PHONY: manifests
+manifests: $(HELM) ## render the chart into deploy/manifests
+	tools/manifests.sh deploy/manifests
+
 .PHONY: docs
 docs: ## write the reference and the manual pages, which come from the code
 	go test ./cmd/sluice -run TestTheReferenceSaysWhatTheCodeDoes -count=1 -update

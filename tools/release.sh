@@ -33,5 +33,11 @@ build/tools/helm package --version "$chart" --app-version "$VERSION" -d "$stage"
 tar -xzf "$stage/sluice-$chart.tgz" -C "$stage"
 pack "$DIST/sluice-chart-$chart.tgz" "$stage" sluice
 
+mkdir "$stage/manifests"
+for file in deploy/manifests/*.yaml; do
+	sed "s|/sluice-node:dev\$|/sluice-node:${VERSION//+/-}|" "$file" >"$stage/manifests/${file##*/}"
+done
+pack "$DIST/sluice-manifests-$VERSION.tar.gz" "$stage" manifests
+
 cd "$DIST"
 sha256sum -- *.tar.gz *.tgz *.oci.tar *.spdx.json licences.txt >SHA256SUMS

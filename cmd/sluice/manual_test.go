@@ -60,7 +60,7 @@ func manualFlags(b *strings.Builder, title string, flags []flagFacts) {
 // roff escapes text: a backslash, a hyphen that is to be copied, and a control
 // character at the beginning of a line.
 func roff(s string) string {
-	lines := strings.Split(strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s), "\n")
+	lines := strings.Split(strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...").Replace(s), "\n")
 	for i, l := range lines {
 		if strings.HasPrefix(l, ".") || strings.HasPrefix(l, "'") {
 			lines[i] = `\&` + l

@@ -1,0 +1,249 @@
+package ships
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sluicemesh/sluice/cni/netconf"
+)
+
+const chart = "deploy/chart/sluice"
+
+// helm builds Helm if it has to, runs it, and returns its output and error.
+func helm(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	command(t, top, "make", "-s", "build/tools/helm")
+	cmd := exec.Command("build/tools/helm", args...)
+	cmd.Dir = top
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// render gives the objects of the chart with these values.
+func render(t *testing.T, values ...string) []object {
+	t.Helper()
+	args := []string{"template", "sluice", chart, "-n", "sluice-system", "--kube-version", "1.35.0"}
+	for _, v := range values {
+		args = append(args, "--set", v)
+	}
+	out, err := helm(t, args...)
+	if err != nil {
+		t.Fatalf("helm %v: %v\n%s", args, err, out)
+	}
+	return objects(t, out)
+}
+
+// object is a manifest, with what the tests ask about.
+type object struct {
+	Kind     string
+	Metadata struct{ Name string }
+	Data     map[string]string
+	Rules    []struct{ Resources, Verbs []string }
+	Spec     struct {
+		Template struct {
+			Metadata struct{ Annotations map[string]string }
+			Spec     struct {
+				Containers []struct {
+					Args            []string
+					SecurityContext struct {
+						Capabilities           struct{ Add, Drop []string }
+						ReadOnlyRootFilesystem bool `yaml:"readOnlyRootFilesystem"`
+					} `yaml:"securityContext"`
+				}
+				Volumes []struct {
+					HostPath struct{ Path string } `yaml:"hostPath"`
+				}
+			}
+		}
+	}
+}
+
+func objects(t *testing.T, text string) (list []object) {
+	t.Helper()
+	for _, doc := range strings.Split(text, "\n---\n") {
+		var o object
+		if err := yaml.Unmarshal([]byte(doc), &o); err != nil {
+			t.Fatalf("%v in\n%s", err, doc)
+		}
+		if o.Kind != "" {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+func only(t *testing.T, list []object, kind string) object {
+	t.Helper()
+	for _, o := range list {
+		if o.Kind == kind {
+			return o
+		}
+	}
+	t.Fatalf("no %s among the objects", kind)
+	return object{}
+}
+
+func kinds(list []object) string {
+	var names []string
+	for _, o := range list {
+		names = append(names, o.Kind)
+	}
+	return strings.Join(names, " ")
+}
+
+// platforms are those with a preset.
+func platforms(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(top, chart, "presets", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("presets: %v, %v", files, err)
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(f), ".yaml"))
+	}
+	return names
+}
+
+func TestTheChartIsCleanOnEveryPlatform(t *testing.T) {
+	for _, platform := range append(platforms(t), "") {
+		out, err := helm(t, "lint", "--strict", chart, "--set", "platform="+platform, "--set", "repair.modes={repair,delete,label}",
+			"--set", "networkPolicy.enabled=true", "--set", "podDisruptionBudget.enabled=true", "--kube-version", "1.35.0")
+		if err != nil || strings.Contains(out, "[WARNING]") {
+			t.Errorf("platform %q: got %v and\n%s\nwant a clean report", platform, err, out)
+		}
+	}
+}
+
+func TestPresetsPutThePluginWhereThePlatformLooks(t *testing.T) {
+	for _, tc := range []struct{ platform, conf, bin string }{
+		{"", "/etc/cni/net.d", "/opt/cni/bin"},
+		{"gke", "/etc/cni/net.d", "/home/kubernetes/bin"},
+		{"k3s", "/var/lib/rancher/k3s/agent/etc/cni/net.d", "/var/lib/rancher/k3s/data/cni"},
+		{"microk8s", "/var/snap/microk8s/current/args/cni-network", "/var/snap/microk8s/current/opt/cni/bin"},
+		{"openshift", "/etc/cni/multus/net.d", "/var/lib/cni/bin"},
+		{"talos", "/etc/cni/net.d", "/opt/cni/bin"},
+	} {
+		pod := only(t, render(t, "platform="+tc.platform), "DaemonSet").Spec.Template.Spec
+		args := strings.Join(pod.Containers[0].Args, " ")
+		var paths []string
+		for _, v := range pod.Volumes {
+			paths = append(paths, v.HostPath.Path)
+		}
+		for _, want := range []string{"--conf-dir=" + tc.conf + " ", "--bin-dir=" + tc.bin + " "} {
+			if !strings.Contains(args+" ", want) {
+				t.Errorf("platform %q: got arguments %s, want %s", tc.platform, args, want)
+			}
+		}
+		if got := strings.Join(paths, " "); !strings.Contains(got, tc.conf) || !strings.Contains(got, tc.bin) {
+			t.Errorf("platform %q: got folders %s, want %s and %s", tc.platform, got, tc.conf, tc.bin)
+		}
+	}
+	own := only(t, render(t, "platform=gke", "cni.binDir=/opt/bin"), "DaemonSet").Spec.Template.Spec.Containers[0].Args
+	if got := strings.Join(own, " "); !strings.Contains(got, "--bin-dir=/opt/bin") {
+		t.Errorf("a value beside a preset: got %s, want --bin-dir=/opt/bin", got)
+	}
+}
+
+func TestEachRepairModeBringsItsRightsAndNoOthers(t *testing.T) {
+	for _, tc := range []struct{ values, verbs, capabilities string }{
+		{"repair.modes=null", "get list watch", ""},
+		{"repair.modes={delete}", "get list watch delete", ""},
+		{"repair.modes={label}", "get list watch patch", ""},
+		{"repair.modes={repair}", "get list watch", "NET_ADMIN SYS_ADMIN SYS_PTRACE"},
+		{"repair.modes={repair,delete,label}", "get list watch delete patch", "NET_ADMIN SYS_ADMIN SYS_PTRACE"},
+		{"repair.modes={repair},cni.backend=iptables-legacy", "get list watch", "NET_ADMIN NET_RAW SYS_ADMIN SYS_PTRACE"},
+	} {
+		list := render(t, tc.values)
+		if got := strings.Join(only(t, list, "ClusterRole").Rules[0].Verbs, " "); got != tc.verbs {
+			t.Errorf("%s: got verbs %q on pods, want %q", tc.values, got, tc.verbs)
+		}
+		c := only(t, list, "DaemonSet").Spec.Template.Spec.Containers[0].SecurityContext
+		if got := strings.Join(c.Capabilities.Add, " "); got != tc.capabilities || strings.Join(c.Capabilities.Drop, " ") != "ALL" {
+			t.Errorf("%s: got capabilities %q and dropped %v, want %q and ALL", tc.values, got, c.Capabilities.Drop, tc.capabilities)
+		}
+		if !c.ReadOnlyRootFilesystem {
+			t.Errorf("%s: the root file system can be written to", tc.values)
+		}
+	}
+}
+
+func TestThePluginUnderstandsTheEntryThatTheChartWrites(t *testing.T) {
+	list := render(t, "cni.strict=true", "cni.ports.outbound=15101", "cni.excludeNamespaces={legacy}", "cni.backend=nftables", "cni.timeout=5s")
+	c, err := netconf.Parse([]byte(only(t, list, "ConfigMap").Data["entry.json"]))
+	if err != nil || len(c.Problems) > 0 || len(c.Warnings) > 0 {
+		t.Errorf("got %v, problems %v, warnings %v; want none", err, c.Problems, c.Warnings)
+	}
+	if got, want := strings.Join(c.ExcludeNamespaces, " "), "kube-system sluice-system legacy"; got != want || !c.Strict {
+		t.Errorf("got excluded namespaces %q and strict %v, want %q and true", got, c.Strict, want)
+	}
+}
+
+func TestAChangedConfigurationIsARollout(t *testing.T) {
+	sum := func(values ...string) string {
+		return only(t, render(t, values...), "DaemonSet").Spec.Template.Metadata.Annotations["sluice.sluicemesh.io/config"]
+	}
+	if a, b := sum(), sum("cni.strict=true"); a == "" || a == b {
+		t.Errorf("got checksum %q before and %q after, want two that differ", a, b)
+	}
+}
+
+func TestOptionalObjectsStandOnlyWhereTheyAreAskedFor(t *testing.T) {
+	const always = "ServiceAccount ConfigMap ClusterRole ClusterRoleBinding DaemonSet"
+	for _, tc := range []struct{ values, want string }{
+		{"platform=", always},
+		{"platform=gke", "ResourceQuota " + always},
+		{"platform=openshift", "ServiceAccount ConfigMap ClusterRole ClusterRoleBinding RoleBinding DaemonSet NetworkAttachmentDefinition"},
+		{"networkPolicy.enabled=true", "NetworkPolicy " + always},
+		{"podDisruptionBudget.enabled=true", "PodDisruptionBudget " + always},
+	} {
+		if got := kinds(render(t, tc.values)); got != tc.want {
+			t.Errorf("%s: got %s, want %s", tc.values, got, tc.want)
+		}
+	}
+}
+
+func TestTheValuesSchemaRefusesWhatTheChartDoesNotKnow(t *testing.T) {
+	for _, value := range []string{"port=0", "cni.backend=ebpf", "cni.confDir=etc", "platform=mars", "nonsense=1", "repair.modes={x}", "cni.agentRequired=maybe"} {
+		if out, err := helm(t, "template", "x", chart, "--kube-version", "1.35.0", "--set", value); err == nil {
+			t.Errorf("--set %s: accepted, want an error; got\n%s", value, out)
+		}
+	}
+}
+
+func TestTheManifestsAreTheChartRendered(t *testing.T) {
+	command(t, top, "make", "-s", "build/tools/helm")
+	out := t.TempDir()
+	command(t, top, "tools/manifests.sh", out)
+	want := folder(t, out)
+	got := folder(t, filepath.Join(top, "deploy/manifests"))
+	for name := range want {
+		if !bytes.Equal(got[name], want[name]) {
+			t.Errorf("deploy/manifests/%s is not what the chart says; run make manifests", name)
+		}
+	}
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			t.Errorf("deploy/manifests/%s is not rendered from the chart", name)
+		}
+	}
+}
+
+func folder(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for _, e := range entries {
+		files[e.Name()] = read(t, dir, e.Name())
+	}
+	return files
+}
