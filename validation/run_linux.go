@@ -1,0 +1,202 @@
+package validation
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sluicemesh/sluice/builder"
+	"github.com/sluicemesh/sluice/iptables"
+)
+
+// Run does what was planned, in the calling thread's network namespace, and
+// reports. It changes nothing there; conntrack forgets the probes by itself.
+// An error means that it could not even look, not that interception is broken.
+func Run(ctx context.Context, c builder.Config, f Facts, checks []Check, o Options) (Report, error) {
+	start := time.Now()
+	r := &run{config: c, facts: f, options: o, results: make([]Result, len(checks)), next: rand.Uint32(), secrets: newSecrets()}
+	defer r.close()
+	for i, check := range checks {
+		r.results[i] = Result{Check: check}
+	}
+	before := r.counters(ctx)
+	err := r.rounds(ctx, start.Add(o.Timeout))
+	report := Report{Results: r.results, Moved: movedBetween(before, r.counters(ctx)), Rounds: r.round, Early: r.early, Took: time.Since(start)}
+	return report, err
+}
+
+// run is the state of one Run.
+type run struct {
+	config  builder.Config
+	facts   Facts
+	options Options
+	results []Result
+	round   int
+	early   string
+	next    uint32 // tag of the next packet; source ports follow it
+	secrets *secrets
+
+	raws      map[iptables.Family]*raw
+	listeners map[iptables.Family]*listeners
+	captured  map[iptables.Family]bool // something of the family was, so its rules are there
+}
+
+func (r *run) close() {
+	for _, x := range r.raws {
+		x.close()
+	}
+	for _, x := range r.listeners {
+		x.close()
+	}
+}
+
+func (r *run) counters(ctx context.Context) []iptables.Ruleset {
+	if r.options.Counters == nil {
+		return nil
+	}
+	rules, err := r.options.Counters(ctx)
+	if err != nil { // they are an addition to the report, no part of the proof
+		return nil
+	}
+	return rules
+}
+
+const firstPause, lastPause = 20 * time.Millisecond, 320 * time.Millisecond
+
+// rounds repeats what failed until it passes, nothing can change, or time is up.
+func (r *run) rounds(ctx context.Context, deadline time.Time) error {
+	r.raws, r.listeners, r.captured = map[iptables.Family]*raw{}, map[iptables.Family]*listeners{}, map[iptables.Family]bool{}
+	pause := firstPause
+	for {
+		r.round++
+		if err := r.once(ctx); err != nil {
+			return err
+		}
+		if !r.failing() || r.hopeless() || !time.Now().Add(pause).Before(deadline) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+func (r *run) once(ctx context.Context) error {
+	for i := range r.results {
+		x := &r.results[i]
+		if x.Status == Passed || x.Status == NotDone && x.Check.Impossible != "" {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.do(ctx, x)
+	}
+	return nil
+}
+
+func (r *run) failing() bool {
+	for _, x := range r.results {
+		if x.Status == Failed {
+			return true
+		}
+	}
+	return false
+}
+
+// hopeless says that waiting can't help: somebody else's port stays taken, and
+// rules that capture some of what they should are all there, since each table
+// is replaced at once. Two rounds see a second table that comes a moment later.
+func (r *run) hopeless() bool {
+	if r.options.Settled {
+		r.early = "the rules are in place, so nothing can change"
+	}
+	for _, x := range r.results {
+		for _, f := range x.Findings {
+			if f.Final {
+				r.early = "waiting can't change that: " + f.String()
+			}
+		}
+		if x.Status == Failed && r.captured[x.Check.Family] && r.round > 2 {
+			r.early = x.Check.Family.String() + " rules are there and stay wrong"
+		}
+	}
+	return r.early != ""
+}
+
+// do runs one check.
+func (r *run) do(ctx context.Context, x *Result) {
+	x.Findings, x.Reason = nil, ""
+	switch {
+	case x.Check.Impossible != "":
+		x.Status, x.Reason = NotDone, x.Check.Impossible
+		return
+	case x.Check.Kind == Listeners:
+		x.Findings = r.listen(ctx, x.Check)
+	case x.Check.Kind == Routes:
+		x.Findings = r.checkRoutes(ctx, x.Check)
+	case x.Check.Kind == Packets:
+		x.Findings = r.sendAll(ctx, x.Check)
+	default:
+		if why := r.notYet(x.Check); why != "" {
+			x.Status, x.Reason = NotDone, why
+			return
+		}
+		x.Findings = r.connectAll(ctx, x.Check)
+	}
+	x.Status = Passed
+	if len(x.Findings) > 0 {
+		x.Status = Failed
+	}
+}
+
+// notYet says what has to pass before.
+func (r *run) notYet(c Check) string {
+	if r.listeners[c.Family] == nil {
+		return "the proxy's ports are taken"
+	}
+	if len(c.Probes) == 0 || !c.Probes[0].Guarded {
+		return ""
+	}
+	for _, x := range r.results {
+		if x.Check.Family == c.Family && x.Check.Kind == Packets && x.Check.Name == c.Name && x.Status != Passed {
+			return "not tried, since the packets before it show that it could leave the pod"
+		}
+	}
+	return ""
+}
+
+// enough findings of one check are reported; more say the same.
+const enough = 4
+
+func wanted(p Probe, got builder.Verdict) Finding {
+	return Finding{What: p.String(), Want: string(p.Want), Got: string(got)}
+}
+
+func (r *run) note(p Probe, got builder.Verdict) (Finding, bool) {
+	if got == p.Want {
+		if got != builder.Direct {
+			r.captured[p.Packet.Family()] = true
+		}
+		return Finding{}, true
+	}
+	return wanted(p, got), false
+}
+
+func (r *run) nextTag() uint32 {
+	r.next++
+	return r.next
+}
+
+// sourcePort follows the tag, so that no probe finds another's conntrack entry.
+// It stays below the range from which the kernel takes a connection's port
+// (net.ipv4.ip_local_port_range), so that connections don't either.
+func sourcePort(tag uint32) iptables.Port { return iptables.Port(firstPort + tag%12000) }
+
+func missing(err error) []Finding {
+	return []Finding{{What: "the check itself", Want: "to be possible", Got: fmt.Sprint(err), Final: true}}
+}
