@@ -93,10 +93,18 @@ func (b *build) dnsZones() {
 	}
 }
 
-// answers: the agent's replies to the application.
+// answers: the agent's replies to the application. What TCP sends for a
+// connection that is not accepted yet, or is closed already, has no owner: an
+// acknowledgement outside its zone would keep the agent's address, and the
+// client would reset the connection.
 func (p place) answers(proto iptables.Match) {
+	from := iptables.FromPort(iptables.OnePort(p.DNSPort))
+	if proto == iptables.TCP() {
+		p.rule(whyDNS, iptables.Zone{ID: zoneCaptured}, iptables.Out("lo"), proto, from)
+		return
+	}
 	for _, o := range p.owners() {
-		p.rule(whyDNS, iptables.Zone{ID: zoneCaptured}, proto, iptables.FromPort(iptables.OnePort(p.DNSPort)), o.match)
+		p.rule(whyDNS, iptables.Zone{ID: zoneCaptured}, proto, from, o.match)
 	}
 }
 
