@@ -18,6 +18,7 @@ type raw struct {
 	facts   FamilyFacts
 	senders map[sender]int
 	eyes    []eye
+	onLo    int // a packet socket, -1 until it is needed: closing one takes 10 ms
 }
 
 // sender is what a sending socket carries.
@@ -34,7 +35,7 @@ type eye struct {
 }
 
 func openRaw(f FamilyFacts) (*raw, error) {
-	r := &raw{facts: f, senders: map[sender]int{}}
+	r := &raw{facts: f, senders: map[sender]int{}, onLo: -1}
 	for _, proto := range []uint8{iptables.ProtoTCP, iptables.ProtoUDP} {
 		e, err := openEye(f.Family, proto)
 		if err != nil {
@@ -52,6 +53,9 @@ func (r *raw) close() {
 	}
 	for _, fd := range r.senders {
 		unix.Close(fd)
+	}
+	if r.onLo >= 0 {
+		unix.Close(r.onLo)
 	}
 }
 
@@ -97,7 +101,7 @@ func setOptions(fd int, options []option) error {
 // send puts a probe's packet on its way.
 func (r *raw) send(p Probe, tag uint32) error {
 	if p.Path == iptables.Arriving && p.Packet.In == "" {
-		return sendByLo(p, tag)
+		return r.sendByLo(p, tag)
 	}
 	fd, err := r.sender(p)
 	if err != nil {
@@ -194,19 +198,19 @@ func (r *raw) bindMulticast(fd int) error {
 
 // sendByLo puts a packet on lo as if it arrived there without having left. It
 // is addressed to everybody, so that TCP lets it lie.
-func sendByLo(p Probe, tag uint32) error {
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return failed("open a packet socket", "", err)
+func (r *raw) sendByLo(p Probe, tag uint32) (err error) {
+	if r.onLo < 0 {
+		if r.onLo, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return failed("open a packet socket", "", err)
+		}
 	}
-	defer unix.Close(fd)
 	lo, err := net.InterfaceByName("lo")
 	if err != nil {
 		return failed("find the interface", "lo", err)
 	}
 	to := unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_IPV6), Ifindex: lo.Index, Halen: 6}
 	copy(to.Addr[:], []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
-	err = unix.Sendto(fd, datagram(p.Packet, segment(p.Packet, tag, true), 0, 0), 0, &to)
+	err = unix.Sendto(r.onLo, datagram(p.Packet, segment(p.Packet, tag, true), 0, 0), 0, &to)
 	return failed("send a packet", p.String(), err)
 }
 
