@@ -108,5 +108,5 @@ func (a *Agent) Report(r podapi.Report) {
 	a.reports = append(a.reports, r)
 }
 
-// Failed implements [podapi.Handler].
-func (a *Agent) Failed(err *podapi.Error) { a.t.Logf("agent: %v", err) }
+// Failed implements [podapi.Handler]; a plugin that hung up is its own test's affair.
+func (*Agent) Failed(*podapi.Error) {}
