@@ -9,16 +9,10 @@ import (
 type AddrRange struct{ First, Last netip.Addr }
 
 // RangeOf is the addresses of a prefix.
-func RangeOf(p netip.Prefix) AddrRange { return AddrRange{p.Masked().Addr(), lastOf(p)} }
-
-// lastOf is the highest address of a prefix: its host bits all ones.
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for i := p.Bits(); i < len(b)*8; i++ {
-		b[i/8] |= 0x80 >> (i % 8)
-	}
-	last, _ := netip.AddrFromSlice(b)
-	return last
+func RangeOf(p netip.Prefix) AddrRange {
+	first := numberOf(p.Addr())
+	host := ones(p.Addr().BitLen() - p.Bits())
+	return AddrRange{first.andNot(host).addr(p.Addr().BitLen()), first.or(host).addr(p.Addr().BitLen())}
 }
 
 // Ranges sorts prefixes, IPv4 first, and joins those that overlap or touch.
@@ -53,31 +47,29 @@ func touches(a, b AddrRange) bool {
 // Prefixes is the shortest list of prefixes that holds exactly these addresses,
 // ascending.
 func (r AddrRange) Prefixes() []netip.Prefix {
+	size := r.First.BitLen()
+	first, last := numberOf(r.First), numberOf(r.Last)
 	var out []netip.Prefix
-	for first := r.First; first.IsValid() && first.Compare(r.Last) <= 0; {
-		p := r.widest(first)
-		out = append(out, p)
-		first = lastOf(p).Next()
-	}
-	return out
-}
-
-// widest is the largest prefix that begins at first and stays within the range.
-func (r AddrRange) widest(first netip.Addr) netip.Prefix {
-	best := Host(first)
-	for bits := first.BitLen() - 1; bits >= 0; bits-- {
-		p := netip.PrefixFrom(first, bits)
-		if p.Masked().Addr() != first || r.Last.Less(lastOf(p)) {
-			break
+	for {
+		free := min(first.trailingZeros(), size) // host bits of the widest prefix that begins here
+		for last.less(first.or(ones(free))) {
+			free--
 		}
-		best = p
+		out = append(out, netip.PrefixFrom(first.addr(size), size-free))
+		end := first.or(ones(free))
+		if !end.less(last) {
+			return out
+		}
+		first = end.next()
 	}
-	return best
 }
 
 // Aggregate is the shortest list of prefixes that holds the same addresses,
 // IPv4 first, ascending. It is one list for all spellings of one set.
 func Aggregate(prefixes []netip.Prefix) []netip.Prefix {
+	if len(prefixes) == 1 {
+		return []netip.Prefix{prefixes[0].Masked()}
+	}
 	out := make([]netip.Prefix, 0, len(prefixes))
 	for _, r := range Ranges(prefixes) {
 		out = append(out, r.Prefixes()...)
