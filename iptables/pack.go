@@ -38,3 +38,29 @@ func JoinPorts(ranges []PortRange) []PortRange {
 	}
 	return joined
 }
+
+// PackSets joins runs of at least so many rules that differ in one address only
+// into one rule with a kernel set each. The sets must be there before the rules.
+func (rs Ruleset) PackSets(least int) Ruleset {
+	packed := Ruleset{Family: rs.Family, Chains: slices.Clone(rs.Chains)}
+	for i, c := range packed.Chains {
+		packed.Chains[i].Rules = JoinRuns(c.Rules, Runs{Least: least})
+	}
+	return packed
+}
+
+// Sets lists the kernel sets that the rules need, each once, by name.
+func (rs Ruleset) Sets() []InSet {
+	var sets []InSet
+	for _, c := range rs.Chains {
+		for _, r := range c.Rules {
+			for _, m := range r.Match {
+				if s, ok := m.(InSet); ok {
+					sets = append(sets, s)
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(sets, func(a, b InSet) int { return cmp.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(sets, func(a, b InSet) bool { return a.Name == b.Name })
+}

@@ -54,7 +54,7 @@ func (d decoder) decode(exprs []expr) Rule {
 func (d *decoder) consistent() bool {
 	family := max(d.only, d.rule.Only)
 	for _, m := range d.rule.Match {
-		for _, p := range prefixesOf(m)[:min(1, len(prefixesOf(m)))] {
+		for _, p := range iptables.PrefixesOf(m)[:min(1, len(iptables.PrefixesOf(m)))] {
 			if iptables.FamilyOf(p.Addr()) != family {
 				return false
 			}

@@ -233,19 +233,19 @@ func payloadCondition(q question) (iptables.Match, bool) {
 		return q.set.condition(at, q.inverted)
 	}
 	if !bytes.Equal(q.first, q.last) && len(q.first) == size && q.mask == nil {
-		return addressCondition(at.side, q.inverted, []bounds{{string(q.first), string(q.last)}})
+		return addressCondition(at.Side, q.inverted, []bounds{{string(q.first), string(q.last)}})
 	}
 	p, ok := q.prefix(size)
 	if !ok {
 		return nil, false
 	}
-	m, reason := addresses(at.side, q.inverted, p)
+	m, reason := addresses(at.Side, q.inverted, p)
 	return m, m != nil && reason == ""
 }
 
 // addressAt says which address stands at a place of the network header, and of
 // how many bytes it is.
-func addressAt(s source) (slot, int, bool) {
+func addressAt(s source) (iptables.Place, int, bool) {
 	for _, four := range []bool{true, false} {
 		for _, side := range []iptables.Side{iptables.SrcSide, iptables.DstSide} {
 			size := 16
@@ -254,11 +254,11 @@ func addressAt(s source) (slot, int, bool) {
 			}
 			if s.key == unix.NFT_PAYLOAD_NETWORK_HEADER && s.offset == addressOffset(side, four) && int(s.n) <= size {
 				// 12 is also inside of an IPv6 source, 16 between the two: no prefix of ours begins there.
-				return slot{side: side}, size, true
+				return iptables.Place{Side: side}, size, true
 			}
 		}
 	}
-	return slot{}, 0, false
+	return iptables.Place{}, 0, false
 }
 
 // prefix reads a comparison of an address: of its first bytes, or under a mask.
@@ -289,9 +289,9 @@ func leadingOnes(mask []byte) int {
 }
 
 func portCondition(q question) (iptables.Match, bool) {
-	at := slot{iptables.SrcSide, true}
+	at := iptables.Place{Side: iptables.SrcSide, Port: true}
 	if q.from.offset == 2 {
-		at.side = iptables.DstSide
+		at.Side = iptables.DstSide
 	}
 	if q.from.n != 2 || q.from.offset > 2 || q.from.offset == 1 || q.mask != nil {
 		return nil, false
@@ -303,5 +303,5 @@ func portCondition(q question) (iptables.Match, bool) {
 		return nil, false
 	}
 	r := iptables.PortRange{First: keyPort(string(q.first)), Last: keyPort(string(q.last))}
-	return ports(at.side, q.inverted, r), true
+	return iptables.PortMatch(at.Side, q.inverted, r), true
 }

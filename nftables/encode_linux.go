@@ -29,7 +29,7 @@ func (w *exprWriter) rule(r Rule) {
 		guard = 0
 	}
 	for _, m := range r.Match {
-		if guard != 0 && len(prefixesOf(m)) > 0 {
+		if guard != 0 && len(iptables.PrefixesOf(m)) > 0 {
 			w.family(guard)
 			guard = 0
 		}
@@ -66,9 +66,9 @@ func (w *exprWriter) match(m iptables.Match) {
 		w.meta(unix.NFT_META_OIFNAME)
 		w.compare(m.Not, interfaceBytes(m.Name))
 	case iptables.Source:
-		w.prefix(sideOf(m), m.Not, m.Prefix)
+		w.prefix(iptables.SrcSide, m.Not, m.Prefix)
 	case iptables.Destination:
-		w.prefix(sideOf(m), m.Not, m.Prefix)
+		w.prefix(iptables.DstSide, m.Not, m.Prefix)
 	case iptables.InSet:
 		w.inSet(m)
 	case iptables.Protocol:

@@ -95,15 +95,15 @@ func (w *exprWriter) port(side iptables.Side) {
 }
 
 // prefix compares whole bytes where the prefix ends on one, and masks otherwise.
-func (w *exprWriter) prefix(s slot, inverted bool, p netip.Prefix) {
+func (w *exprWriter) prefix(side iptables.Side, inverted bool, p netip.Prefix) {
 	bytes := p.Addr().AsSlice()
 	if p.Bits()%8 == 0 {
 		n := p.Bits() / 8
-		w.address(s.side, n, p.Addr().Is4())
+		w.address(side, n, p.Addr().Is4())
 		w.compare(inverted, bytes[:n])
 		return
 	}
-	w.address(s.side, len(bytes), p.Addr().Is4())
+	w.address(side, len(bytes), p.Addr().Is4())
 	w.bitwise(prefixMask(len(bytes), p.Bits()), make([]byte, len(bytes)))
 	w.compare(inverted, bytes)
 }

@@ -44,14 +44,14 @@ func normalMatch(m iptables.Match) (iptables.Match, string) {
 		}
 		return addresses(m.Side, m.Not, m.Elements...)
 	case iptables.SourcePort:
-		return ports(iptables.SrcSide, m.Not, m.Range), ""
+		return iptables.PortMatch(iptables.SrcSide, m.Not, m.Range), ""
 	case iptables.DestinationPort:
-		return ports(iptables.DstSide, m.Not, m.Range), ""
+		return iptables.PortMatch(iptables.DstSide, m.Not, m.Range), ""
 	case iptables.MultiPort:
 		if m.Side == iptables.Either {
 			return m, "ports of either side in one rule"
 		}
-		return ports(m.Side, m.Not, m.Ranges...), ""
+		return iptables.PortMatch(m.Side, m.Not, m.Ranges...), ""
 	case iptables.ConnState:
 		m.States = sortedStates(m.States)
 		return m, ""
@@ -66,34 +66,17 @@ func normalMatch(m iptables.Match) (iptables.Match, string) {
 }
 
 // addresses is the condition on one side's address, as the shortest list.
-func addresses(side iptables.Side, not bool, list ...netip.Prefix) (iptables.Match, string) {
-	list = iptables.Aggregate(list)
-	first, last := list[0], list[len(list)-1]
-	switch {
-	case first.Addr().Is4() != last.Addr().Is4():
-		return nil, "addresses of both families in one rule"
-	case first.Bits() == 0 && not:
-		return nil, "no address is outside of " + first.String()
-	case first.Bits() == 0:
-		return nil, ""
-	case len(list) > 1:
-		return iptables.InSet{Side: side, Not: not, Elements: list}, ""
-	case side == iptables.SrcSide:
-		return iptables.Source{Prefix: first, Not: not}, ""
+func addresses(side iptables.Side, inverted bool, list ...netip.Prefix) (iptables.Match, string) {
+	for _, p := range list {
+		if p.Addr().Is4() != list[0].Addr().Is4() {
+			return nil, "addresses of both families in one rule"
+		}
 	}
-	return iptables.Destination{Prefix: first, Not: not}, ""
-}
-
-// ports is the condition on one side's port.
-func ports(side iptables.Side, not bool, list ...iptables.PortRange) iptables.Match {
-	list = iptables.JoinPorts(list)
-	switch {
-	case len(list) > 1:
-		return iptables.MultiPort{Side: side, Not: not, Ranges: list}
-	case side == iptables.SrcSide:
-		return iptables.SourcePort{Range: list[0], Not: not}
+	m := iptables.AddressMatch(side, inverted, list...)
+	if m == nil && inverted {
+		return nil, "no address is outside of all of them"
 	}
-	return iptables.DestinationPort{Range: list[0], Not: not}
+	return m, ""
 }
 
 // states lists the conntrack states with their bits in the kernel

@@ -143,7 +143,7 @@ func TestTenThousandCIDRsAreOneRuleAndReadBackEqual(t *testing.T) {
 	}
 	back, _ := have.Rulesets()
 	out, _ := back.Chain(iptables.Nat, iptables.ChainOutput)
-	if got := len(prefixesOf(out.Rules[len(out.Rules)-1].Match[0])); got != 10000 {
+	if got := len(iptables.PrefixesOf(out.Rules[len(out.Rules)-1].Match[0])); got != 10000 {
 		t.Errorf("the set read back holds %d prefixes, want 10000", got)
 	}
 }

@@ -108,7 +108,7 @@ func joinOwners(rules []Rule, rest string) (joined Rule, first int, ok bool) {
 // extraOwner is the owner condition that matches has beyond base.
 func extraOwner(matches, base []iptables.Match) (iptables.Match, bool) {
 	for i, m := range matches {
-		if rank(m) == rank(iptables.UIDOwner{}) && sameMatches(slices.Delete(slices.Clone(matches), i, i+1), base) {
+		if rank(m) == rank(iptables.UIDOwner{}) && iptables.SameMatches(slices.Delete(slices.Clone(matches), i, i+1), base) {
 			return m, true
 		}
 	}
@@ -132,13 +132,6 @@ func withoutDrops(rules []Rule) []Rule {
 // familyRule fills in what a rule for both families leaves open.
 func familyRule(r Rule, f iptables.Family) iptables.Rule {
 	rule := r.Rule
-	rule.Match = slices.Clone(rule.Match)
-	for i, m := range rule.Match {
-		if s, ok := m.(iptables.InSet); ok {
-			s.Name = iptables.SetName(s.Elements)
-			rule.Match[i] = s
-		}
-	}
 	switch t := rule.Target.(type) {
 	case iptables.JumpTo:
 		_, t.Chain = splitName(t.Chain)

@@ -139,15 +139,15 @@ func allOnes(n int) []byte {
 
 // condition is the rule's condition that asks for the set; false if the set is
 // of a kind that we do not use.
-func (s set) condition(at slot, inverted bool) (iptables.Match, bool) {
-	if at.port {
+func (s set) condition(at iptables.Place, inverted bool) (iptables.Match, bool) {
+	if at.Port {
 		var list []iptables.PortRange
 		for _, r := range s.ranges() {
 			list = append(list, iptables.PortRange{First: keyPort(r.first), Last: keyPort(r.last)})
 		}
-		return ports(at.side, inverted, list...), len(list) > 0 && s.keyLen == 2
+		return iptables.PortMatch(at.Side, inverted, list...), len(list) > 0 && s.keyLen == 2
 	}
-	return addressCondition(at.side, inverted, s.ranges())
+	return addressCondition(at.Side, inverted, s.ranges())
 }
 
 // addressCondition is the condition on one side's address for ranges of keys.

@@ -117,3 +117,7 @@ func (ts Tables) Counted() Tables {
 	}
 	return counted
 }
+
+// Equal says whether two rules do the same for the same packets of the same
+// families. Counters are no part of it.
+func (r Rule) Equal(other Rule) bool { return r.Only == other.Only && r.Rule.Same(other.Rule) }

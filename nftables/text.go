@@ -78,7 +78,7 @@ func (r Rule) String() string {
 
 func hasAddress(matches []iptables.Match) bool {
 	for _, m := range matches {
-		if len(prefixesOf(m)) > 0 {
+		if len(iptables.PrefixesOf(m)) > 0 {
 			return true
 		}
 	}

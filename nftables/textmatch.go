@@ -75,13 +75,13 @@ func interfaceText(name string) string {
 }
 
 func addressText(m iptables.Match) string {
-	list := prefixesOf(m)
+	list := iptables.PrefixesOf(m)
 	word := "ip "
 	if list[0].Addr().Is6() {
 		word = "ip6 "
 	}
-	inverted, _ := variable(m)
-	side := map[iptables.Side]string{iptables.SrcSide: "saddr ", iptables.DstSide: "daddr "}[sideOf(m).side]
+	at, inverted, _ := iptables.PlaceOf(m)
+	side := map[iptables.Side]string{iptables.SrcSide: "saddr ", iptables.DstSide: "daddr "}[at.Side]
 	var texts []string
 	for _, r := range iptables.Ranges(list) {
 		texts = append(texts, addrRangeText(r))
@@ -110,10 +110,10 @@ func addrRangeText(r iptables.AddrRange) string {
 }
 
 func portText(m iptables.Match, word string) string {
-	inverted, _ := variable(m)
-	side := map[iptables.Side]string{iptables.SrcSide: " sport ", iptables.DstSide: " dport "}[sideOf(m).side]
+	at, inverted, _ := iptables.PlaceOf(m)
+	side := map[iptables.Side]string{iptables.SrcSide: " sport ", iptables.DstSide: " dport "}[at.Side]
 	var texts []string
-	for _, r := range portsOf(m) {
+	for _, r := range iptables.PortsOf(m) {
 		texts = append(texts, strings.Replace(r.String(), ":", "-", 1))
 	}
 	if len(texts) == 1 {

@@ -54,7 +54,7 @@ func prepare(rs iptables.Ruleset) (iptables.Ruleset, error) {
 			}
 			rules[j] = n
 		}
-		c.Rules = joinRuns(rules)
+		c.Rules = iptables.JoinRuns(rules, iptables.Runs{Ports: true})
 	}
 	return rs, errors.Join(errs...)
 }

@@ -11,7 +11,7 @@ func weave(v4, v6 []iptables.Rule) []Rule {
 	i, j := 0, 0
 	for i < len(v4) || j < len(v6) {
 		switch {
-		case i < len(v4) && j < len(v6) && same(v4[i], v6[j]):
+		case i < len(v4) && j < len(v6) && v4[i].Same(v6[j]):
 			out = append(out, Rule{Rule: v4[i]})
 			i, j = i+1, j+1
 		case j == len(v6) || i < len(v4) && next(i+1, j) >= next(i, j+1):
@@ -39,7 +39,7 @@ func commonLengths(a, b []iptables.Rule) func(i, j int) int {
 	table := make([]int, (len(a)+1)*width)
 	for i := len(a) - 1; i >= 0; i-- {
 		for j := len(b) - 1; j >= 0; j-- {
-			if same(a[i], b[j]) {
+			if a[i].Same(b[j]) {
 				table[i*width+j] = table[(i+1)*width+j+1] + 1
 			} else {
 				table[i*width+j] = max(table[(i+1)*width+j], table[i*width+j+1])
