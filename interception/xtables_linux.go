@@ -16,6 +16,14 @@ func (t tables) name() string { return t.Backend.String() }
 func (t tables) programs(f iptables.Family) bool { return t.Has(f) }
 
 func (t tables) apply(ctx context.Context, wants []iptables.Ruleset) ([]string, error) {
+	changed, err := t.applySets(ctx, wants)
+	if err == nil && len(changed) > 0 {
+		err = tidySets(ctx, wants)
+	}
+	return changed, err
+}
+
+func (t tables) applyRules(ctx context.Context, wants []iptables.Ruleset) ([]string, error) {
 	report, err := xtables.Apply(ctx, t.Backend, wants)
 	var changed []string
 	for _, c := range report.Changes {
@@ -25,6 +33,10 @@ func (t tables) apply(ctx context.Context, wants []iptables.Ruleset) ([]string, 
 }
 
 func (t tables) check(ctx context.Context, wants []iptables.Ruleset) ([]string, error) {
+	return t.checkSets(ctx, wants)
+}
+
+func (t tables) checkRules(ctx context.Context, wants []iptables.Ruleset) ([]string, error) {
 	diffs, err := xtables.Check(ctx, t.Backend, wants)
 	var list []string
 	for _, d := range diffs {
@@ -34,5 +46,6 @@ func (t tables) check(ctx context.Context, wants []iptables.Ruleset) ([]string, 
 }
 
 func (t tables) read(ctx context.Context, f iptables.Family) (iptables.Ruleset, error) {
-	return t.Read(ctx, f)
+	rs, err := t.Read(ctx, f)
+	return withElements(ctx, rs), err
 }

@@ -27,6 +27,32 @@ func For(rules ...iptables.Ruleset) []Set {
 	return sets
 }
 
+// Fill returns the rules with the elements of the sets that they ask.
+func Fill(rs iptables.Ruleset, sets []Set) iptables.Ruleset {
+	filled := iptables.Ruleset{Family: rs.Family, Chains: slices.Clone(rs.Chains)}
+	for i, c := range filled.Chains {
+		rules := slices.Clone(c.Rules)
+		for j := range rules {
+			rules[j].Match = fillMatches(rules[j].Match, sets)
+		}
+		filled.Chains[i].Rules = rules
+	}
+	return filled
+}
+
+func fillMatches(matches []iptables.Match, sets []Set) []iptables.Match {
+	matches = slices.Clone(matches)
+	for i, m := range matches {
+		asked, ok := m.(iptables.InSet)
+		at := slices.IndexFunc(sets, func(s Set) bool { return ok && s.Name == asked.Name })
+		if at >= 0 {
+			asked.Elements = sets[at].Elements
+			matches[i] = asked
+		}
+	}
+	return matches
+}
+
 // Ours says whether a set of this name is one of ours.
 func Ours(name string) bool { return strings.HasPrefix(name, iptables.SetPrefix) }
 
