@@ -20,6 +20,7 @@ func applyOptions() []option {
 		{flag: "format", fallback: "iptables", help: "of a dry run: " + strings.Join(formats(), ", ")},
 		{flag: "output-dir", help: "write a dry run's rules to v4.rules and v6.rules in this directory"},
 		{flag: "skip-rule-apply", env: []string{"SKIP_RULE_APPLY"}, boolean: true, help: "do not program anything (with run-validation: only validate)"},
+		{flag: "run-validation", env: []string{"RUN_VALIDATION"}, boolean: true, help: "prove afterwards that interception works, as sluice validate does"},
 		{flag: "timeout", env: []string{"SLUICE_TIMEOUT"}, fallback: "30s", help: "give up, and undo, after this time"},
 	}
 }
@@ -57,7 +58,7 @@ put back.`,
 		Example: `  sluice istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i '*' -x '' -b '*' -d 15090,15021,15020
   sluice apply --dry-run -i '*' -b '*'`,
 	}
-	v := bind(c, p, settingOptions(), applyOptions(), sourceOptions(), namespaceOptions(), compatibleOptions(), logOptions())
+	v := bind(c, p, settingOptions(), applyOptions(), probeOptions(), sourceOptions(), namespaceOptions(), compatibleOptions(), logOptions())
 	c.RunE = func(c *cobra.Command, words []string) error { return runApply(c.Context(), p, v, words) }
 	return c
 }
@@ -115,9 +116,13 @@ func (a applyRun) print() error {
 	return dryRun(a.p.stdout, parsed, format, a.v.text("output-dir"))
 }
 
-// apply programs the namespace.
+// apply programs the namespace, and proves that it works if that was asked for.
 func (a applyRun) apply(ctx context.Context) error {
-	skip := a.v.bool("skip-rule-apply")
+	skip, prove := a.v.bool("skip-rule-apply"), a.v.bool("run-validation")
+	proof, err := a.prover()
+	if err != nil {
+		return err
+	}
 	parsed, err := a.config()
 	if err != nil {
 		return err
@@ -125,25 +130,33 @@ func (a applyRun) apply(ctx context.Context) error {
 	for _, e := range parsed.Settings {
 		a.log.debug("%s=%q (%s)", e.Flag, e.Value, e.Origin)
 	}
-	switch {
-	case parsed.Config.Mode == builder.NoneMode:
+	if parsed.Config.Mode == builder.NoneMode {
 		a.log.info("interception mode NONE: nothing of ours is programmed")
-	case skip:
+	}
+	if skip {
 		a.log.info("skip-rule-apply: no rules programmed")
+	} else if err := a.program(ctx, parsed.Config); err != nil {
+		return err
+	}
+	if !prove {
 		return nil
 	}
+	proof.settled = !skip
+	return proof.prove(ctx, parsed.Config)
+}
+
+func (a applyRun) program(ctx context.Context, c builder.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	var report interception.Report
-	err = inNamespace(a.v, func() (err error) {
-		report, err = interception.Apply(ctx, parsed.Config, interception.Options{Debug: a.log.debug})
+	err := inNamespace(a.v, func() (err error) {
+		report, err = interception.Apply(ctx, c, interception.Options{Debug: a.log.debug})
 		return err
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		a.log.report("applied", report)
 	}
-	a.log.report("applied", report)
-	return nil
+	return err
 }
 
 // report is the handful of lines that a run says when all is well.

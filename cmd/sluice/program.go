@@ -63,6 +63,7 @@ func commands(p program) []*cobra.Command {
 	return []*cobra.Command{
 		applyCommand(p),
 		checkCommand(p),
+		validateCommand(p),
 		cleanCommand(p),
 		versionCommand(p),
 	}
