@@ -1,7 +1,9 @@
 package behaviour
 
 import (
+	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/sluicemesh/sluice/test/rig"
 )
@@ -115,7 +117,24 @@ func scenes() []scene {
 			{says: "a port in a range is left alone", from: app, to: service, port: 8080, want: "world"},
 			{says: "others are captured", from: app, to: service, port: 80, want: "Out"},
 		}},
+		{name: "many CIDRs excluded", settings: with(classic(), notCIDR, manyCIDRs(500)+","+firstOf), probes: []probe{
+			{says: "the last one is left alone", from: app, to: service, port: 80, want: "world"},
+			{says: "its neighbour is captured", from: app, to: service2, port: 80, want: "Out"},
+		}},
+		{name: "many CIDRs included", settings: with(classic(), onlyCIDR, manyCIDRs(500)+","+firstOf), probes: []probe{
+			{says: "the last one is captured", from: app, to: service, port: 80, want: "Out"},
+			{says: "its neighbour is left alone", from: app, to: service2, port: 80, want: "world"},
+		}},
 	}
+}
+
+// manyCIDRs is n ranges of each family in which nobody listens, too many for one rule each.
+func manyCIDRs(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf("198.19.%d.%d/32,2001:db8:f:%x::/64", i>>7, i<<1&0xff, i<<1))
+	}
+	return strings.Join(list, ",")
 }
 
 func outbound() []probe {
