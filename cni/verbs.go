@@ -122,6 +122,7 @@ func (c *call) ask() (*podapi.Pod, error) {
 	defer cancel()
 	res, err := c.Agent.Ask(ctx, c.Config.Socket, podapi.Request{
 		Namespace: c.Args.Namespace, Name: c.Args.Name, UID: c.Args.UID, ContainerID: c.ContainerID,
+		NoAnnotations: !c.Config.AnnotationsKnown,
 	})
 	if err != nil || !res.Found {
 		return nil, err

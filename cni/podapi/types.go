@@ -21,6 +21,9 @@ type Request struct {
 	UID string `json:"uid,omitempty"`
 	// ContainerID is the sandbox's id, for the agent's log lines only.
 	ContainerID string `json:"containerID,omitempty"`
+	// NoAnnotations means that the runtime handed over no pod annotations, so
+	// that every pod has to be asked for.
+	NoAnnotations bool `json:"noAnnotations,omitempty"`
 }
 
 // Response answers a Request. Exactly one of these holds: Error is set; Found

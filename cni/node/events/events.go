@@ -34,9 +34,11 @@ type Teller struct {
 type Event struct {
 	Namespace, Name string
 	UID             types.UID // of the pod
-	Warning         bool
-	Reason          string // CamelCase, stable
-	Message         string
+	// Node says that Name is a node and not a pod; Namespace and UID don't count.
+	Node    bool
+	Warning bool
+	Reason  string // CamelCase, stable
+	Message string
 	// Once is what makes this telling different from others of the same pod and
 	// reason: a container id, an attempt.
 	Once string
@@ -49,9 +51,14 @@ func (t Teller) Tell(ctx context.Context, e Event) (made bool, err error) {
 	if e.Warning {
 		kind = corev1.EventTypeWarning
 	}
-	_, err = t.Client.CoreV1().Events(e.Namespace).Create(ctx, &corev1.Event{
-		ObjectMeta:     metav1.ObjectMeta{Namespace: e.Namespace, Name: e.name()},
-		InvolvedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: e.Namespace, Name: e.Name, UID: e.UID},
+	about := e.about()
+	namespace := about.Namespace
+	if e.Node {
+		namespace = metav1.NamespaceDefault // where Events of things without a namespace go
+	}
+	_, err = t.Client.CoreV1().Events(namespace).Create(ctx, &corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Namespace: namespace, Name: e.name()},
+		InvolvedObject: about,
 		Type:           kind, Reason: e.Reason, Message: short(e.Message),
 		Source:         corev1.EventSource{Component: Component, Host: t.Node},
 		FirstTimestamp: now, LastTimestamp: now, Count: 1,
@@ -62,10 +69,19 @@ func (t Teller) Tell(ctx context.Context, e Event) (made bool, err error) {
 	return err == nil, err
 }
 
+// about refers to a node as the kubelet does, with its name for a uid: so
+// `kubectl describe node` finds the Event.
+func (e Event) about() corev1.ObjectReference {
+	if e.Node {
+		return corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: e.Name, UID: types.UID(e.Name)}
+	}
+	return corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: e.Namespace, Name: e.Name, UID: e.UID}
+}
+
 // name is "pod.hash", as the API convention has it, and at most 253 bytes.
 func (e Event) name() string {
 	const longest = 253 - 1 - 16
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s", e.UID, e.Reason, e.Once))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s", e.about().UID, e.Reason, e.Once))
 	return e.Name[:min(longest, len(e.Name))] + "." + hex.EncodeToString(sum[:8])
 }
 

@@ -85,18 +85,19 @@ func (n Namespaces) check(ctx context.Context, ns *netns.Namespace, path string,
 }
 
 // refuseFirst refuses the namespace of the host's first process, which is not
-// ours when this process has process ids of its own.
+// ours when this process has process ids of its own. The namespace itself may
+// be closed to us, so the files under net are compared: proc makes them anew
+// for each namespace, with inodes of their own, and shows them to everybody.
 func (n Namespaces) refuseFirst(ns *netns.Namespace, path string) error {
-	target, err := netns.ParseTarget(filepath.Join(n.Proc, "1/ns/net"))
+	first, err := os.Stat(filepath.Join(n.Proc, "1/net/dev"))
 	if err != nil {
 		return err
 	}
-	first, err := netns.Open(target)
+	theirs, err := os.Stat(filepath.Join(path, "../../net/dev"))
 	if err != nil {
 		return err
 	}
-	defer first.Close()
-	if first.ID() == ns.ID() {
+	if os.SameFile(first, theirs) {
 		return &netns.HostError{Target: path, ID: ns.ID(), Whose: "the host's process 1"}
 	}
 	return nil

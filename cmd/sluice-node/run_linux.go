@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/sluicemesh/sluice/cni/node/agent"
+	"github.com/sluicemesh/sluice/cni/node/events"
+	"github.com/sluicemesh/sluice/cni/node/repair"
+	"github.com/sluicemesh/sluice/cni/node/taint"
+)
+
+// options are the flags of run beside the host's.
+type options struct {
+	host
+	node, kubeconfig, http, proc string
+	namespace, daemonSet         string
+	jitter, grace                time.Duration
+	pprof                        bool
+	taint                        string
+	modes                        list
+	container                    string
+	exitCode                     int
+	labelKey, labelValue         string
+}
+
+func (o *options) register(f *flag.FlagSet) {
+	o.host.register(f)
+	verdict := repair.DefaultVerdict()
+	f.StringVar(&o.node, "node-name", "", "this node's name in the cluster (required)")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "credentials outside of a pod; empty means the pod's own")
+	f.StringVar(&o.http, "http", ":15014", "address of /healthz, /readyz and /metrics")
+	f.BoolVar(&o.pprof, "pprof", false, "serve /debug/pprof there too")
+	f.DurationVar(&o.jitter, "list-jitter", 2*time.Second, "the first pod list is held back by a random time up to this")
+	f.StringVar(&o.taint, "startup-taint", "", "key of a taint to take off this node when it is ready; empty means none")
+	f.Var(&o.modes, "repair", "what to do about pods that started without rules: repair, delete, label (comma-separated)")
+	f.StringVar(&o.container, "validation-container", verdict.Container, "the init container by whose failure such pods are known")
+	f.IntVar(&o.exitCode, "validation-exit-code", int(verdict.ExitCode), "and the exit code that it fails with")
+	f.StringVar(&o.labelKey, "repair-label-key", "sluice.sluicemesh.io/uninitialized", "label that the mode label sets")
+	f.StringVar(&o.labelValue, "repair-label-value", "true", "and its value")
+	f.StringVar(&o.proc, "proc", "/proc", "where the host's /proc is seen, for repair")
+	f.StringVar(&o.namespace, "namespace", "", "this DaemonSet's namespace, for --uninstall-with")
+	f.StringVar(&o.daemonSet, "uninstall-with", "", "uninstall at the end if the DaemonSet of this name is being deleted or gone")
+	f.DurationVar(&o.grace, "grace", 5*time.Second, "see uninstall")
+}
+
+func run(ctx context.Context, args []string, _, log io.Writer) error {
+	var o options
+	if err := parse("run", args, log, o.register); err != nil {
+		return err
+	}
+	if o.node == "" {
+		return badUsage("--node-name is required")
+	}
+	client, err := o.client()
+	if err != nil {
+		return err
+	}
+	a, err := o.agent(client, log)
+	if err != nil {
+		return err
+	}
+	if err := a.Run(ctx); err != nil {
+		return err
+	}
+	return o.leave(a)
+}
+
+// client speaks protobuf, a third of JSON's bytes, and reads a rotated token
+// again by itself.
+func (o *options) client() (kubernetes.Interface, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	config.UserAgent = rest.DefaultKubernetesUserAgent() + " sluice-node/" + version
+	config.ContentType = "application/vnd.kubernetes.protobuf"
+	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	config.QPS, config.Burst = 20, 110 // a node's burst of pods that are not in the cache yet
+	return kubernetes.NewForConfig(config)
+}
+
+func (o *options) agent(client kubernetes.Interface, w io.Writer) (*agent.Agent, error) {
+	log, err := o.logger(w)
+	if err != nil {
+		return nil, err
+	}
+	installer, config, err := o.installer(w)
+	if err != nil {
+		return nil, err
+	}
+	modes, err := repair.Modes(o.modes)
+	if err != nil {
+		return nil, badUsage(err.Error())
+	}
+	if o.taint != "" {
+		if err := taint.Check(o.taint); err != nil {
+			return nil, badUsage(err.Error())
+		}
+	}
+	listener, err := net.Listen("tcp", o.http)
+	if err != nil {
+		return nil, err
+	}
+	return &agent.Agent{
+		Client: client, Node: o.node, Log: log, Socket: o.socket, HTTP: listener, Profiles: o.pprof,
+		Installer: installer, Delay: rand.N(max(o.jitter, 1)), Taint: o.taint,
+		Modes: modes, Verdict: repair.Verdict{Container: o.container, ExitCode: int32(o.exitCode)},
+		Hands: repair.Hands{
+			Client: client, Config: config, Log: log, LabelKey: o.labelKey, LabelValue: o.labelValue,
+			Events: events.Teller{Client: client, Node: o.node, Now: time.Now},
+			Apply:  repair.Namespaces{Proc: o.proc}.Apply,
+		},
+	}, nil
+}
+
+// leave uninstalls if the agent ends because it is no longer wanted, and leaves
+// everything in place on a rolling upgrade, a restart, or when in doubt.
+func (o *options) leave(a *agent.Agent) error {
+	if o.daemonSet == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second+o.grace)
+	defer cancel()
+	gone, err := agent.Retired(ctx, a.Client, o.namespace, o.daemonSet)
+	a.Log.Info("ending", "retired", gone, "err", err)
+	if !gone {
+		return nil
+	}
+	removed, err := a.Installer.Uninstall(ctx, o.grace)
+	a.Log.Info("uninstalled", "changes", removed, "err", err)
+	return err
+}

@@ -1,0 +1,49 @@
+package agent
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTheEntryHoldsWhatWasAskedForAndTheSocket(t *testing.T) {
+	entry, config, err := Entry([]byte(`{"exclude_namespaces":["kube-system","mesh"],"log_level":"debug"}`), "/run/x/node.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"agent_socket":"/run/x/node.sock","capabilities":{"io.kubernetes.cri.pod-annotations":true},` +
+		`"exclude_namespaces":["kube-system","mesh"],"log_level":"debug","type":"sluice-cni"}`
+	if got := string(entry.Bytes()); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if config.Socket != "/run/x/node.sock" || len(config.ExcludeNamespaces) != 2 {
+		t.Errorf("the plugin would read %+v", config)
+	}
+	if again, _, err := Entry([]byte(` { "log_level" : "debug", "exclude_namespaces":["kube-system","mesh"] } `), "/run/x/node.sock"); err != nil || !entry.Equal(again) {
+		t.Errorf("the same settings in another order: got %s, %v; want the same entry", again.Bytes(), err)
+	}
+}
+
+func TestWhatThePluginWouldNotUnderstandIsNotWritten(t *testing.T) {
+	for keys, word := range map[string]string{
+		`{"log_levle":"debug"}`:                 "log_levle",
+		`{"timeout":"soon"}`:                    "timeout",
+		`{"backend":"magic"}`:                   "magic",
+		`{"interception":{"no-such-flag":"1"}}`: "no-such-flag",
+		`{"type":"bridge"}`:                     "type",
+		`{"agent_socket":"/tmp/x"}`:             "agent_socket",
+		`[]`:                                    "object",
+		`{`:                                     "object",
+		`{"log_levle":1,"timeout":"soon","type":1}`: "log_levle",
+	} {
+		_, _, err := Entry([]byte(keys), "/run/sluice/node.sock")
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%s: got %v, want an error that names %s", keys, err, word)
+		}
+	}
+	_, _, err := Entry([]byte(`{"log_levle":1,"timeout":"soon","type":1}`), "/s")
+	for _, word := range []string{"log_levle", "timeout", "type"} {
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("got %v, want all three errors together", err)
+		}
+	}
+}
