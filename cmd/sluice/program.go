@@ -65,6 +65,7 @@ func commands(p program) []*cobra.Command {
 		checkCommand(p),
 		validateCommand(p),
 		cleanCommand(p),
+		doctorCommand(p),
 		versionCommand(p),
 	}
 }

@@ -10,7 +10,7 @@ var layers = []layer{
 	{[]string{"iptables"}, "the vocabulary: every other package speaks it, so it can speak of none"},
 	{[]string{"builder", "netns", "nftables"}, "policy, place and one rendering: each works without the others"},
 	{[]string{"interception"}, "puts policy, place and rendering together: one way into a namespace for everybody"},
-	{[]string{"validation", "explain", "diff", "graph", "cni"}, "users of the lower layers; none needs another"},
+	{[]string{"doctor", "validation", "explain", "diff", "graph", "cni"}, "users of the lower layers; none needs another"},
 	{[]string{"cmd"}, "thin mains: parse, call, print"},
 }
 
