@@ -14,7 +14,7 @@ GOBUILD  := go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 PROGRAMS := $(addprefix ./,$(wildcard cmd/*)) ./test/sidecar/cmd/testsidecar
 
 # Narrow a run: make test PKG=./iptables/... TESTFLAGS='-run Reconcile -v'
-PKG       ?= ./...
+PKG       ?= $(shell go list ./... | grep -vE '/test/(libcni|containerd)$$')
 TESTFLAGS ?=
 FUZZTIME  ?= 10s
 DEMOFLAGS ?=
@@ -43,6 +43,11 @@ demo: packages-demo build ## see interception work on this machine's kernel (roo
 test: packages-test $(GOTESTSUM) ## vet and every test (root; installs missing Debian packages)
 	go vet ./...
 	$(GOTESTSUM) --format pkgname-and-test-fails --format-hide-empty-pkg -- -count=1 -timeout 4m $(TESTFLAGS) $(PKG)
+
+# One package after the other: each has the machine's runtimes to itself.
+.PHONY: e2e
+e2e: packages-test $(GOTESTSUM) ## pods on libcni and a real containerd (root; some minutes)
+	$(GOTESTSUM) --format testname --hide-summary=output -- -count=1 -timeout 9m -p 1 $(TESTFLAGS) ./test/libcni ./test/containerd
 
 .PHONY: race
 race: packages-test $(GOTESTSUM) ## every test under the race detector (needs gcc)

@@ -216,26 +216,37 @@ func TestPodsOfARealRuntime(t *testing.T) {
 
 func TestTheInitContainersWayInTheSameRuntime(t *testing.T) {
 	m := newMesh(t)
-	sluice := File{Path: "/sluice", From: program.Build(t, "cmd/sluice")}
-	m.Image("sluice.test/sluice:1", append([]File{sluice}, Iptables(t)...)...)
+	sluice := program.Build(t, "cmd/sluice")
+	m.Image("sluice.test/sluice:1", append(Programs(sluice), Iptables(t)...)...)
+	m.Image("sluice.test/bare:1", Programs(sluice)...)
+	m.Image("sluice.test/capable:1", File{Path: "/sluice", From: sluice, Caps: netAdmin})
 	for _, c := range []struct {
-		name  string
-		extra []string
-		caps  []string
+		name      string
+		container Container
+		backend   string
 	}{
-		{"nft with NET_ADMIN alone", []string{"--backend", "iptables-nft"}, []string{"NET_ADMIN"}},
-		{"legacy with NET_ADMIN and NET_RAW", []string{"--backend", "iptables-legacy"}, []string{"NET_ADMIN", "NET_RAW"}},
-		{"whatever is found with NET_ADMIN alone", nil, []string{"NET_ADMIN"}},
+		{"iptables-nft with NET_ADMIN alone", Container{Image: "sluice.test/sluice:1", Capabilities: []string{"NET_ADMIN"}, NoNewPrivs: true}, "iptables-nft"},
+		{"iptables-legacy with NET_ADMIN and NET_RAW", Container{Image: "sluice.test/sluice:1", Capabilities: []string{"NET_ADMIN", "NET_RAW"}, NoNewPrivs: true}, "iptables-legacy"},
+		{"auto with NET_ADMIN alone", Container{Image: "sluice.test/sluice:1", Capabilities: []string{"NET_ADMIN"}, NoNewPrivs: true}, "auto"},
+		{"auto in an image without iptables", Container{Image: "sluice.test/bare:1", Capabilities: []string{"NET_ADMIN"}, NoNewPrivs: true}, "auto"},
+		{"nftables as another user by file capability", Container{Image: "sluice.test/capable:1", Capabilities: []string{"NET_ADMIN"}, UID: 1337, GID: 1337}, "nftables"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer m.lend(t)()
 			p := m.MustRunPod(m.spec(injected(), "app", "istio-proxy", "istio-init"))
-			command := []string{"/sluice", "istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-x", "", "-b", "*", "-d", "15090,15021,15020"}
-			init := p.Run(Container{Name: "istio-init", Image: "sluice.test/sluice:1", Command: append(command, c.extra...), Capabilities: c.caps, ReadOnlyRoot: true, NoNewPrivs: true})
-			if code, out := init.Wait(); code != 0 {
+			c.container.Name, c.container.ReadOnlyRoot = "istio-init", true
+			c.container.Command = []string{
+				"/sluice", "istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-x", "", "-b", "*",
+				"-d", "15090,15021,15020", "--backend", c.backend,
+			}
+			if code, out := p.Run(c.container).Wait(); code != 0 {
 				t.Fatalf("istio-init ended with %d:\n%s", code, out)
 			}
 			m.populate(p).mustLand(captured)
 		})
 	}
 }
+
+// netAdmin is the attribute security.capability with CAP_NET_ADMIN permitted
+// and effective: struct vfs_cap_data, revision 2.
+const netAdmin = "\x01\x00\x00\x02" + "\x00\x10\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00"

@@ -94,6 +94,11 @@ func TestDriftIsFoundByCheckAndRepairedByAdd(t *testing.T) {
 			if code(err) != cni.CodeVerify || !strings.Contains(err.Error(), "ISTIO_OUTPUT") {
 				t.Errorf("CHECK after an edit: got %v, want code %d and the chain's name", err, cni.CodeVerify)
 			}
+			alone := n.list("1.0.0", n.sluice(fmt.Sprintf(`"backend":%q`, backend)))
+			p.mustAdd(alone)
+			if err := p.check(alone); err != nil {
+				t.Errorf("CHECK after another ADD: %v", err)
+			}
 		})
 	}
 }
