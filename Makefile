@@ -85,6 +85,7 @@ GOSHIP    := go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=
 
 .PHONY: platforms
 platforms:
+	rm -rf build/linux-*
 	for arch in amd64 arm64; do GOOS=linux GOARCH=$$arch $(GOSHIP) -o build/linux-$$arch/ ./cmd/...; done
 
 .PHONY: image
@@ -96,7 +97,7 @@ licences: platforms ## check the licence of everything linked, write the texts
 	$(SHIP) licences $(SHIPARGS)
 
 .PHONY: release
-release: image licences $(HELM) ## everything that is published, with checksums, into dist/
+release: empty-dist image licences $(HELM) ## everything that is published, with checksums, into dist/
 	for os in darwin windows; do for arch in amd64 arm64; do \
 		GOOS=$$os GOARCH=$$arch $(GOSHIP) -o build/$$os-$$arch/ ./cmd/sluice; done; done
 	mkdir -p build/completions
@@ -104,6 +105,10 @@ release: image licences $(HELM) ## everything that is published, with checksums,
 	$(SHIP) sbom $(SHIPARGS)
 	VERSION='$(VERSION)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' DIST='$(abspath $(DIST))' tools/release.sh
 	cat $(DIST)/SHA256SUMS
+
+.PHONY: empty-dist
+empty-dist:
+	rm -rf '$(DIST)'
 
 .PHONY: vuln
 vuln: $(TOOLS)/govulncheck ## known vulnerabilities (needs the network: vuln.go.dev)

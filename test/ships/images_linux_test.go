@@ -129,6 +129,8 @@ func TestImagesProgramAPodWithAReadOnlyRootAndOnlyTheStatedCapabilities(t *testi
 		code                 int32
 		says                 string
 	}{
+		{"native", "sluice", "nftables", []string{"NET_ADMIN"}, 0, 0, "applied and verified for IPv4 and IPv6"},
+		{"whatever works", "sluice", "auto", []string{"NET_ADMIN"}, 0, 0, "applied and verified for IPv4 and IPv6"},
 		{"iptables-nft", "sluice-iptables", "iptables-nft", []string{"NET_ADMIN"}, 0, 0, "applied and verified for IPv4 and IPv6"},
 		{"iptables-legacy", "sluice-iptables", "iptables-legacy", []string{"NET_ADMIN", "NET_RAW"}, 0, 0, "applied and verified for IPv4 and IPv6"},
 		{"iptables asked of the image without it", "sluice", "iptables-nft", []string{"NET_ADMIN"}, 0, 69, "iptables"},

@@ -23,11 +23,12 @@ type Module struct {
 	Texts []string
 }
 
-// marks are phrases that only one licence has. The first whose phrases are all
-// in the text names it.
+// marks are phrases that only one licence has. The three clauses of BSD stand
+// before the two, whose phrases they contain.
 func marks() []mark {
 	return []mark{
 		{"Apache-2.0", []string{"Apache License", "Version 2.0, January 2004"}},
+		{"Apache-2.0", []string{"Licensed under the Apache License, Version 2.0"}},
 		{"MPL-2.0", []string{"Mozilla Public License", "2.0"}},
 		{"BSD-3-Clause", []string{"Redistribution and use in source and binary forms", "may be used to endorse or promote"}},
 		{"BSD-2-Clause", []string{"Redistribution and use in source and binary forms"}},
@@ -41,15 +42,18 @@ type mark struct {
 	phrases []string
 }
 
-// Name tells which licence a text is, "" for one that it does not know.
-func Name(text string) string {
+// Names tells which licences a text states; some modules put two into one file.
+func Names(text string) []string {
 	flat := strings.Join(strings.Fields(text), " ")
+	var names []string
 	for _, m := range marks() {
-		if !slices.ContainsFunc(m.phrases, func(p string) bool { return !strings.Contains(flat, p) }) {
-			return m.name
+		all := !slices.ContainsFunc(m.phrases, func(p string) bool { return !strings.Contains(flat, p) })
+		narrower := m.name == "BSD-2-Clause" && slices.Contains(names, "BSD-3-Clause")
+		if all && !narrower && !slices.Contains(names, m.name) {
+			names = append(names, m.name)
 		}
 	}
-	return ""
+	return names
 }
 
 // allowed are the licences that an Apache-2.0 program may link and ship
@@ -75,10 +79,10 @@ func Of(dir string, parts []sbom.Part) ([]Module, error) {
 		}
 		var names []string
 		for _, t := range m.Texts {
-			if n := Name(t); n != "" && !slices.Contains(names, n) {
-				names = append(names, n)
-			}
+			names = append(names, Names(t)...)
 		}
+		slices.Sort(names)
+		names = slices.Compact(names)
 		m.License = strings.Join(names, " AND ")
 		if len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return !allowed(n) }) {
 			problems = append(problems, fmt.Errorf("%s %s: licence %q in %s is not on the list of deploy/ship/licence", p.Name, p.Version, m.License, folders[p.Name]))
