@@ -49,17 +49,12 @@ func (w *walk) end(c Chain, depth int) then {
 		return onward
 	}
 	if c.Policy == VerdictDrop {
-		w.out.Fate = Dropped
-		w.out.Stop = Step{Table: c.Table, Chain: c.Name, Path: w.path, Packet: w.packet}
-		return stopped
+		return w.decide(Dropped, Step{Table: c.Table, Chain: c.Name, Path: w.path, Packet: w.packet})
 	}
 	return through
 }
 
-func (w *walk) undecided(s Step) then {
-	w.out.Fate, w.out.Stop = Unknown, s
-	return stopped
-}
+func (w *walk) undecided(s Step) then { return w.decide(Unknown, s) }
 
 // harmless targets change nothing that a verdict depends on.
 func harmless(t Target) bool {
