@@ -36,7 +36,7 @@ type host struct {
 	root, confDir, binDir, confFile string
 	mounts                          list
 	program, keys, socket           string
-	owned                           bool
+	owned, pluginOnly               bool
 	logLevel, logFormat             string
 }
 
@@ -50,6 +50,7 @@ func (h *host) register(f *flag.FlagSet) {
 	f.StringVar(&h.keys, "plugin-config", "", "the plugin's settings: a JSON object, or @FILE")
 	f.StringVar(&h.socket, "agent-socket", netconf.DefaultSocket, "the socket for plugins, as a path of the host and of this container")
 	f.BoolVar(&h.owned, "owned-conflist", false, "write a list of our own in front of the primary plugin's, which survives a reboot")
+	f.BoolVar(&h.pluginOnly, "plugin-only", false, "install the program and no entry: Multus names it in a network attachment")
 	f.StringVar(&h.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&h.logFormat, "log-format", "text", "text or json")
 }
@@ -101,7 +102,7 @@ func (h *host) installer(out io.Writer) (install.Installer, netconf.Config, erro
 	i := install.Installer{
 		Host:    hostfs.FS{Root: h.root, Mounts: h.mounts},
 		ConfDir: h.confDir, BinDir: h.binDir, Program: h.program,
-		Want: install.Want{Entry: entry, Named: h.confFile, Owned: h.owned},
+		Want: install.Want{Entry: entry, Named: h.confFile, Owned: h.owned, PluginOnly: h.pluginOnly},
 	}
 	if err := h.check(); err != nil {
 		return i, config, err
@@ -114,6 +115,9 @@ func (h *host) check() error {
 		if !path.IsAbs(p) {
 			return badUsage(fmt.Sprintf("%q: want an absolute path", p))
 		}
+	}
+	if h.owned && h.pluginOnly {
+		return badUsage("--owned-conflist and --plugin-only exclude each other")
 	}
 	if strings.Contains(h.confFile, "/") {
 		return badUsage("--conf-file: want a name within --conf-dir")

@@ -82,9 +82,9 @@ func (i Installer) Look() (dir string, p Plan, err error) {
 		return "", Plan{}, err
 	}
 	f, err := ReadFolder(i.Host, dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !i.Want.PluginOnly {
 		return dir, Plan{State: Waiting, Err: fmt.Errorf("%w: no folder %s", ErrNoFile, i.ConfDir)}, nil
-	} else if err != nil {
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", Plan{}, err
 	}
 	return dir, i.Want.Plan(f), nil

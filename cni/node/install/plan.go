@@ -23,6 +23,9 @@ type Want struct {
 	Named string
 	// Owned asks for a list of our own in front of the primary plugin's file.
 	Owned bool
+	// PluginOnly asks for the program without an entry, and takes entries out:
+	// where Multus runs, pods ask for the plugin by a network attachment.
+	PluginOnly bool
 }
 
 // Op is one kind of change.
@@ -91,6 +94,9 @@ func (e *VersionError) Error() string {
 // Plan says what leads from the folder to what is wanted. It is pure: equal
 // folders give equal plans, and the plan of a folder in order is empty.
 func (w Want) Plan(f Folder) Plan {
+	if w.PluginOnly {
+		return pending(Plan{State: Ready, Actions: w.Removal(f)})
+	}
 	main, skipped, err := w.pick(f)
 	if err != nil {
 		return Plan{State: Waiting, File: main.Name, Skipped: skipped, Err: err}
@@ -100,6 +106,11 @@ func (w Want) Plan(f Folder) Plan {
 		return Plan{State: Refused, File: main.Name, Skipped: skipped, Err: err}
 	}
 	p.Actions = append(p.Actions, w.planOthers(f, main.Name, p.File)...)
+	return pending(p)
+}
+
+// pending tells a plan with something to do from one with nothing.
+func pending(p Plan) Plan {
 	if len(p.Actions) > 0 {
 		p.State = Pending
 	}
