@@ -5,12 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/sluicemesh/sluice/cni/netconf"
+	"github.com/sluicemesh/sluice/cni/node/agent"
 )
 
 const chart = "deploy/chart/sluice"
@@ -174,14 +175,37 @@ func TestEachRepairModeBringsItsRightsAndNoOthers(t *testing.T) {
 	}
 }
 
-func TestThePluginUnderstandsTheEntryThatTheChartWrites(t *testing.T) {
+func TestTheAgentAcceptsThePluginSettingsThatTheChartWrites(t *testing.T) {
 	list := render(t, "cni.strict=true", "cni.ports.outbound=15101", "cni.excludeNamespaces={legacy}", "cni.backend=nftables", "cni.timeout=5s")
-	c, err := netconf.Parse([]byte(only(t, list, "ConfigMap").Data["entry.json"]))
-	if err != nil || len(c.Problems) > 0 || len(c.Warnings) > 0 {
-		t.Errorf("got %v, problems %v, warnings %v; want none", err, c.Problems, c.Warnings)
+	_, c, err := agent.Entry([]byte(only(t, list, "ConfigMap").Data["plugin.json"]), "/run/sluice/node.sock")
+	if err != nil {
+		t.Fatal(err)
 	}
 	if got, want := strings.Join(c.ExcludeNamespaces, " "), "kube-system sluice-system legacy"; got != want || !c.Strict {
 		t.Errorf("got excluded namespaces %q and strict %v, want %q and true", got, c.Strict, want)
+	}
+}
+
+// The agent's own parser reads the flags: an unknown one ends it at once, and
+// with known ones it gets as far as looking for its credentials.
+func TestTheAgentKnowsEveryFlagThatTheChartPasses(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "sluice-node")
+	command(t, top, "go", "build", "-o", binary, "./cmd/sluice-node")
+	list := render(t, "repair.modes={repair,delete,label}", "startupTaint=a/b", "cni.confFile=x.conflist", "cni.ownedConflist=true", "cni.multus=false")
+	args := only(t, list, "DaemonSet").Spec.Template.Spec.Containers[0].Args
+	for _, tc := range []struct {
+		more []string
+		says string
+	}{
+		{nil, "credentials"},
+		{[]string{"--never-heard-of"}, "never-heard-of"},
+	} {
+		cmd := exec.Command(binary, append(slices.Clone(args), tc.more...)...)
+		cmd.Env = []string{}
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), tc.says) {
+			t.Errorf("with %v: got %v and\n%s\nwant an error about %s", tc.more, err, out, tc.says)
+		}
 	}
 }
 
@@ -195,11 +219,11 @@ func TestAChangedConfigurationIsARollout(t *testing.T) {
 }
 
 func TestOptionalObjectsStandOnlyWhereTheyAreAskedFor(t *testing.T) {
-	const always = "ServiceAccount ConfigMap ClusterRole ClusterRoleBinding DaemonSet"
+	const always = "ServiceAccount ConfigMap ClusterRole ClusterRoleBinding Role RoleBinding DaemonSet"
 	for _, tc := range []struct{ values, want string }{
 		{"platform=", always},
 		{"platform=gke", "ResourceQuota " + always},
-		{"platform=openshift", "ServiceAccount ConfigMap ClusterRole ClusterRoleBinding RoleBinding DaemonSet NetworkAttachmentDefinition"},
+		{"platform=openshift", "ServiceAccount ConfigMap ClusterRole ClusterRoleBinding Role RoleBinding RoleBinding DaemonSet NetworkAttachmentDefinition"},
 		{"networkPolicy.enabled=true", "NetworkPolicy " + always},
 		{"podDisruptionBudget.enabled=true", "PodDisruptionBudget " + always},
 	} {
@@ -210,7 +234,7 @@ func TestOptionalObjectsStandOnlyWhereTheyAreAskedFor(t *testing.T) {
 }
 
 func TestTheValuesSchemaRefusesWhatTheChartDoesNotKnow(t *testing.T) {
-	for _, value := range []string{"port=0", "cni.backend=ebpf", "cni.confDir=etc", "platform=mars", "nonsense=1", "repair.modes={x}", "cni.agentRequired=maybe"} {
+	for _, value := range []string{"port=0", "cni.backend=ebpf", "cni.confDir=etc", "platform=mars", "nonsense=1", "repair.modes={x}", "cni.agentRequired=maybe", "startupTaint=mine"} {
 		if out, err := helm(t, "template", "x", chart, "--kube-version", "1.35.0", "--set", value); err == nil {
 			t.Errorf("--set %s: accepted, want an error; got\n%s", value, out)
 		}

@@ -1,9 +1,14 @@
 {{- define "sluice.args" -}}
 - run
+- --node-name=$(NODE_NAME)
+- --namespace={{ .Release.Namespace }}
+- --uninstall-with=sluice-node
 - --host-root=/host
+- --mounted={{ include "sluice.confDir" . }},{{ include "sluice.binDir" . }}
 - --conf-dir={{ include "sluice.confDir" . }}
 - --bin-dir={{ include "sluice.binDir" . }}
-- --entry=/etc/sluice/entry.json
+- --plugin=/usr/local/bin/sluice-cni
+- --plugin-config=@/etc/sluice/plugin.json
 {{- with .Values.cni.confFile }}
 - --conf-file={{ . }}
 {{- end }}
@@ -17,8 +22,18 @@
 - --repair={{ join "," . }}
 - --validation-container={{ $.Values.repair.container }}
 - --validation-exit-code={{ $.Values.repair.exitCode }}
-- --repair-label={{ $.Values.repair.label }}
+{{- if has "repair" . }}
+- --proc=/host/proc
 {{- end }}
-- --listen=:{{ .Values.port }}
+{{- if has "label" . }}
+- --repair-label-key={{ $.Values.repair.labelKey }}
+- --repair-label-value={{ $.Values.repair.labelValue }}
+{{- end }}
+{{- end }}
+{{- with .Values.startupTaint }}
+- --startup-taint={{ . }}
+{{- end }}
+- --http=:{{ .Values.port }}
 - --log-level={{ .Values.logLevel }}
+- --log-format={{ .Values.logFormat }}
 {{- end -}}

@@ -48,13 +48,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: node
 {{- end -}}
 
-{{/* The plugin's entry in the network configuration. */}}
-{{- define "sluice.entry" -}}
+{{/* The plugin's settings; the agent adds what it knows itself. */}}
+{{- define "sluice.plugin" -}}
 {{- $c := .Values.cni -}}
 {{- $namespaces := concat (list "kube-system" .Release.Namespace) $c.excludeNamespaces | uniq -}}
 {{- $entry := dict
-  "type" "sluice-cni"
-  "capabilities" (dict "io.kubernetes.cri.pod-annotations" true)
   "exclude_namespaces" $namespaces
   "agent_required" $c.agentRequired
   "log_level" $c.logLevel
