@@ -250,3 +250,30 @@ func TestTheInitContainersWayInTheSameRuntime(t *testing.T) {
 // netAdmin is the attribute security.capability with CAP_NET_ADMIN permitted
 // and effective: struct vfs_cap_data, revision 2.
 const netAdmin = "\x01\x00\x00\x02" + "\x00\x10\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00"
+
+func TestTheUnprivilegedValidationContainerTellsCapturedPodsFromOthers(t *testing.T) {
+	m := newMesh(t)
+	m.Image("sluice.test/bare:1", Programs(program.Build(t, "cmd/sluice"))...)
+	validation := Container{
+		Name: "istio-validation", Image: "sluice.test/bare:1", UID: 1337, GID: 1337, ReadOnlyRoot: true, NoNewPrivs: true,
+		Command: []string{
+			"/sluice", "istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-x", "", "-b", "*",
+			"-d", "15090,15021,15020", "--run-validation", "--skip-rule-apply",
+		},
+	}
+	for _, c := range []struct {
+		name string
+		spec PodSpec
+		want int32
+	}{
+		{"a pod that the plugin programmed", m.meshedSpec(), 0},
+		{"a pod without rules", PodSpec{}, 126},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			defer m.lend(t)()
+			if code, out := m.MustRunPod(c.spec).Run(validation).Wait(); code != c.want {
+				t.Errorf("ended with %d, want %d:\n%s", code, c.want, out)
+			}
+		})
+	}
+}
