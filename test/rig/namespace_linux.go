@@ -37,7 +37,9 @@ func NewNamespace(t testing.TB, role string) *Namespace {
 	ip(t, "netns", "add", n.Name)
 	t.Cleanup(n.remove)
 	// Duplicate address detection keeps every new IPv6 address, the link-local
-	// ones that neighbour discovery answers from too, unusable for seconds.
+	// ones that neighbour discovery answers from too, unusable for seconds. Even
+	// without it an address is tentative until a kernel worker has run, on lo
+	// too, unless it is added with nodad.
 	n.Sysctl("net/ipv6/conf/all/accept_dad", "0")
 	n.Sysctl("net/ipv6/conf/default/accept_dad", "0")
 	n.IP("link", "set", "lo", "up")

@@ -28,7 +28,7 @@ func TestStateShowsEveryKindOfChange(t *testing.T) {
 		"nft rule":       {func(n *Namespace) { n.Iptables(NFT, IPv4, "-A", "OUTPUT", "-j", "ACCEPT") }, "+ \t\tcounter accept"},
 		"legacy rule":    {func(n *Namespace) { n.Iptables(Legacy, IPv6, "-A", "OUTPUT", "-j", "ACCEPT") }, "+ -A OUTPUT -j ACCEPT"},
 		"legacy touched": {func(n *Namespace) { n.Save(Legacy, IPv4); n.Iptables(Legacy, IPv4, "-t", "raw", "-L") }, "legacy4 raw:"},
-		"address":        {func(n *Namespace) { n.IP("addr", "add", "::6/128", "dev", "lo") }, "inet6 ::6/128"},
+		"address":        {func(n *Namespace) { n.IP("addr", "add", "::6/128", "dev", "lo", "nodad") }, "inet6 ::6/128"},
 		"rule":           {func(n *Namespace) { n.IP("rule", "add", "fwmark", "1337", "lookup", "133") }, "fwmark 0x539"},
 		"route": {func(n *Namespace) { n.IP("-6", "route", "add", "local", "default", "dev", "lo", "table", "133") },
 			"+ local default dev lo table 133"},

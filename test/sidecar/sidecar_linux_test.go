@@ -109,13 +109,13 @@ func TestWithoutInterceptionTheAppItselfAnswers(t *testing.T) {
 
 func TestForwardingPassesThroughBothSides(t *testing.T) {
 	eachWorld(t, func(t *testing.T, r *rig.Rig, f rig.Flavour, w world) {
-		r.Pod.IP("addr", "add", "::6/128", "dev", "lo")
+		r.Pod.IP("addr", "add", "::6/128", "dev", "lo", "nodad")
 		s := r.Pod.Sidecar(rig.Proxy, sidecar.Config{Handler: sidecar.Forward{}})
 		r.Pod.App(rig.App, "app", w.any+":8080")
 		r.World.App(rig.Root, "service", w.service+":80")
 		r.Pod.Restore(f, w.family, redirect)
 		if got := ask(t, r.World, rig.Root, "tcp", w.pod+":8080"); got.Listener != "app" || got.Peer.Addr() != w.six {
-			t.Errorf("inbound: got %v, want app with peer %v", got, w.six)
+			t.Errorf("inbound: got %v, want app with peer %v; the sidecar says %v", got, w.six, s.Errors())
 		}
 		if got := ask(t, r.Pod, rig.App, "tcp", w.service+":80"); got.Listener != "service" || got.Peer.Addr() != addr(w.pod+":0").Addr() {
 			t.Errorf("outbound: got %v, want service with peer %s", got, w.pod)
