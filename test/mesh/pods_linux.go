@@ -183,7 +183,7 @@ func (m *Mesh) addPod(t testing.TB, app, namespace string) {
 func ends(device string, n, host int) []string {
 	return []string{
 		fmt.Sprintf("addr add %s/24 dev %s", podAddr(n, host, rig.IPv4), device),
-		fmt.Sprintf("addr add %s/64 dev %s", podAddr(n, host, rig.IPv6), device),
+		fmt.Sprintf("addr add %s/64 dev %s nodad", podAddr(n, host, rig.IPv6), device),
 		fmt.Sprintf("link set %s up", device),
 	}
 }

@@ -197,26 +197,35 @@ const (
 	Unclear Wire = "unclear"
 )
 
-// Judge looks for a call's token in the connections to a port.
+// Judge looks for a call's token in the connections to a port that begin in
+// these packets. What is left on the wire of an earlier call does not count.
 func Judge(packets []Packet, port uint16, token string) Wire {
 	wire := Silent
-	var judged []netip.AddrPort // directions whose first bytes were seen
+	begun := map[netip.AddrPort][]netip.AddrPort{} // by client, the senders whose first bytes were seen
 	for _, p := range packets {
 		s, ok := parseSegment(p.Frame)
-		if !ok || s.from.Port() != port && s.to.Port() != port {
+		if !ok {
 			continue
 		}
-		if wire == Silent {
-			wire = Closed
+		client := s.from
+		if s.from.Port() == port {
+			client = s.to
 		}
-		if len(s.payload) == 0 {
+		if s.syn && !s.ack && s.to.Port() == port {
+			begun[client] = nil
+			if wire == Silent {
+				wire = Closed
+			}
+		}
+		seen, open := begun[client]
+		if !open || len(s.payload) == 0 {
 			continue
 		}
 		if bytes.Contains(s.payload, []byte(token)) {
 			return Plain
 		}
-		if !slices.Contains(judged, s.from) {
-			judged = append(judged, s.from)
+		if !slices.Contains(seen, s.from) {
+			begun[client] = append(seen, s.from)
 			wire = first(wire, s.payload)
 		}
 	}

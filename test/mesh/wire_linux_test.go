@@ -99,7 +99,10 @@ func TestTheWireIsJudgedByItsBytes(t *testing.T) {
 		{"plain text without the token, answered by a handshake", [][]byte{[]byte("GET / HTTP/1.1"), hello}, Unclear},
 	}
 	for _, c := range cases {
-		var packets []Packet
+		packets := []Packet{{Frame: frame(true, 8080, []byte("the end of an earlier call: SECRET"))}}
+		if c.want != Silent {
+			packets = append(packets, Packet{Frame: syn(8080)})
+		}
 		for i, p := range c.payloads {
 			packets = append(packets, Packet{Frame: frame(i%2 == 0, 8080, p)})
 		}
@@ -110,6 +113,13 @@ func TestTheWireIsJudgedByItsBytes(t *testing.T) {
 			t.Errorf("%s, at another port: got %s, want %s", c.name, got, Silent)
 		}
 	}
+}
+
+// syn is the wish of the same client for a connection.
+func syn(port uint16) []byte {
+	b := frame(true, port, nil)
+	b[14+20+13] = 0x02
+	return b
 }
 
 // frame is an IPv4 segment between port 40000 and the server's port.
