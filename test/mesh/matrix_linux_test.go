@@ -33,3 +33,19 @@ func TestScenesEndAsTheirTablesSay(t *testing.T) {
 		}
 	})
 }
+
+func TestNamesOfTheMeshAreAnsweredByTheSidecarAlone(t *testing.T) {
+	everyWay(t, func(t *testing.T, m *Mesh) {
+		m.CaptureDNS(t, func() {
+			for _, f := range rig.Families() {
+				for _, network := range []string{"udp", "tcp"} {
+					for _, want := range m.Lookups(f) {
+						if got := m.Ask(want, network, f); got != want {
+							t.Errorf("IPv%d %s:\ngot  %v\nwant %v\nthe sidecar says %v", f, network, got, want, m.Pod("sleep.full").Sidecar.Errors())
+						}
+					}
+				}
+			}
+		})
+	})
+}

@@ -83,6 +83,7 @@ type Mesh struct {
 	backend  Backend
 	path     Path
 	services map[netip.AddrPort]sidecar.Service
+	upstream *sidecar.Names
 }
 
 // New makes the pods, starts what runs in them, and puts the rules in place by
@@ -97,6 +98,7 @@ func New(t testing.TB, path Path, backend Backend) *Mesh {
 		m.addPod(t, "httpbin", namespace)
 	}
 	m.serve(t)
+	m.startNameserver(t)
 	m.startSidecars(t)
 	return m
 }
@@ -141,7 +143,7 @@ func (m *Mesh) restore(t testing.TB) {
 
 func (m *Mesh) start(t testing.TB, p *Pod) {
 	t.Helper()
-	p.Sidecar = p.NS.Sidecar(rig.Proxy, sidecar.Config{Handler: p.Proxy, Transparent: true})
+	p.Sidecar = p.NS.Sidecar(rig.Proxy, sidecar.Config{Handler: p.Proxy, Transparent: true, Resolver: m.names(p)})
 }
 
 // Accept sets what the sidecars of a namespace accept from their clients.
