@@ -17,6 +17,7 @@ PROGRAMS := $(addprefix ./,$(wildcard cmd/*)) ./test/sidecar/cmd/testsidecar
 PKG       ?= $(shell go list ./... | grep -vE '/test/(libcni|containerd)$$')
 TESTFLAGS ?=
 FUZZTIME  ?= 10s
+BENCHFLAGS ?=
 DEMOFLAGS ?=
 
 TOOLS     := build/tools
@@ -126,6 +127,13 @@ manifests: $(HELM) ## render the chart into deploy/manifests
 .PHONY: docs
 docs: ## write the reference and the manual pages, which come from the code
 	go test ./cmd/sluice -run TestTheReferenceSaysWhatTheCodeDoes -count=1 -update
+
+# The programs beside sluice are a module of their own, test/bench/rivals.
+.PHONY: bench
+bench: packages-test packages-bench ## measure sluice beside other ways, into docs/performance.md (root, minutes)
+	$(GOBUILD) -o build/bench/ ./cmd/sluice ./cmd/sluice-cni ./test/bench
+	go -C test/bench/rivals build -trimpath -ldflags '-s -w' -o ../../../build/bench/ ./...
+	build/bench/bench $(BENCHFLAGS)
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## format the code as lint wants it

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the tests need and this machine lacks.
-# Usage: packages.sh test|demo|image|lint...
+# Usage: packages.sh test|bench|demo|image|lint...
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin # a user's own PATH often lacks them
 
@@ -10,6 +10,7 @@ declare -A lists=(
 		conntrack:conntrack containernetworking-plugins:/usr/lib/cni/bridge containerd:containerd runc:runc"
 	[image]="dpkg:dpkg-deb debian-archive-keyring:/usr/share/keyrings/debian-archive-keyring.gpg"
 	[demo]="iptables:iptables-legacy-restore iptables:iptables-nft-restore nftables:nft iproute2:ip"
+	[bench]="strace:strace"
 	[lint]="shellcheck:shellcheck"
 )
 

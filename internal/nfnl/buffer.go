@@ -142,3 +142,9 @@ func (b *Buffer) Body(i int) []byte {
 	}
 	return b.data[b.start[i]+headerLen : to]
 }
+
+// Bytes are the messages. They are valid until the next one begins.
+func (b *Buffer) Bytes() []byte {
+	b.end()
+	return b.data
+}
