@@ -123,7 +123,7 @@ func (s *session) look(ctx context.Context, c builder.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	ch := look(ctx, s.nft, s.opts)
+	ch := lookFor(ctx, c.Backend, s.nft, s.opts)
 	ch.via = s.via
 	ch.needsIPv6 = slices.Contains(families, iptables.V6)
 	if s.chosen, err = ch.choose(c.Backend); err != nil {

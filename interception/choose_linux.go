@@ -27,6 +27,20 @@ func look(ctx context.Context, conn *nftables.Conn, o Options) chooser {
 	return chooser{native: n, stands: n.stands(ctx), env: xtables.Look(ctx, o.path())}
 }
 
+// lookFor is look for one choice of backend: no program is looked for where
+// nf_tables was asked for and nothing stands in iptables.
+func lookFor(ctx context.Context, b builder.Backend, conn *nftables.Conn, o Options) chooser {
+	if b != builder.BackendNftables {
+		return look(ctx, conn, o)
+	}
+	n := native{conn: conn, opts: nftables.Options{Counters: o.counters}}
+	ch := chooser{native: n, stands: n.stands(ctx), env: xtables.Glance(ctx)}
+	if len(xtables.Present(ch.env)) > 0 {
+		ch.env = xtables.Look(ctx, o.path())
+	}
+	return ch
+}
+
 // choose picks the backend for a configuration. An explicit choice is carried
 // out or is an error; auto stays where rules of ours are, else takes iptables
 // if this machine has a usable one, else nf_tables.

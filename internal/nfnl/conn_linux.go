@@ -22,7 +22,7 @@ type Conn struct {
 }
 
 const (
-	recvSize = 64 << 10 // the kernel fills at most 32 KiB of a dump at a time
+	recvSize = 32 << 10 // the kernel never puts more into one datagram of a dump
 	patience = 10 * time.Second
 	retries  = 20 // of a dump during which the rules changed
 )

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,18 +24,27 @@ func DefaultPath() []string {
 // where a file's name does not tell its flavour, and where legacy tables hold
 // chains or rules.
 func Look(ctx context.Context, path []string) Env {
+	env := Glance(ctx)
+	env.Path = path
 	if len(path) == 0 {
-		path = DefaultPath()
+		env.Path = DefaultPath()
 	}
-	env := Env{Tools: findTools(path), Path: path}
+	env.Tools = findTools(env.Path)
 	env.askVersions(ctx)
-	env.NoNetAdmin, env.NoNetRaw = lacks(unix.CAP_NET_ADMIN), lacks(unix.CAP_NET_RAW)
+	env.readLegacy(ctx)
+	return env
+}
+
+// Glance is Look without programs: what stands in the namespace, as far as the
+// kernel tells by itself, and what this process may do. It is enough to know
+// that nothing of ours stands here.
+func Glance(ctx context.Context) Env {
+	env := Env{NoNetAdmin: lacks(unix.CAP_NET_ADMIN), NoNetRaw: lacks(unix.CAP_NET_RAW)}
 	for _, flavour := range Flavours() {
 		for _, family := range iptables.Families() {
 			env.Standing = append(env.Standing, ask(ctx, flavour, family))
 		}
 	}
-	env.readLegacy(ctx)
 	return env
 }
 
@@ -158,17 +166,12 @@ const versionLimit = 3 * time.Second // a program that cannot say its name hangs
 
 // lacks says whether the process's effective set is without a capability.
 func lacks(capability int) bool {
-	text, err := os.ReadFile("/proc/thread-self/status")
-	if err != nil {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData // of capabilities 0-31 and 32-63
+	if err := unix.Capget(&header, &sets[0]); err != nil {
 		return false // not known: the kernel will say
 	}
-	for line := range strings.Lines(string(text)) {
-		if set, ok := strings.CutPrefix(line, "CapEff:"); ok {
-			bits, err := strconv.ParseUint(strings.TrimSpace(set), 16, 64)
-			return err == nil && bits&(1<<capability) == 0
-		}
-	}
-	return false
+	return sets[capability/32].Effective&(1<<(capability%32)) == 0
 }
 
 func lacksNetRaw() bool { return lacks(unix.CAP_NET_RAW) }
