@@ -50,10 +50,17 @@ func Compare(have, want Ruleset) []Difference {
 	return diffs
 }
 
+// compareRules lists what differs between the rules that both ends have in
+// common, so that one missing rule is one difference and not one for each rule
+// behind it. Numbers are those of what stands; of what is missing, where it
+// should stand.
 func compareRules(c Chain, have, want []Rule) []Difference {
+	head := commonPrefix(have, want)
+	tail := commonSuffix(have[head:], want[head:])
+	have, want = have[head:len(have)-tail], want[head:len(want)-tail]
 	var diffs []Difference
 	for i := range max(len(have), len(want)) {
-		d := Difference{Table: c.Table, Chain: c.Name, Number: i + 1}
+		d := Difference{Table: c.Table, Chain: c.Name, Number: head + i + 1}
 		if i < len(have) {
 			d.Have = have[i].String()
 		}
@@ -65,4 +72,12 @@ func compareRules(c Chain, have, want []Rule) []Difference {
 		}
 	}
 	return diffs
+}
+
+func commonSuffix(a, b []Rule) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[len(a)-1-n].Equal(b[len(b)-1-n]) {
+		n++
+	}
+	return n
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ func namespaceOptions() []option {
 	return []option{
 		{flag: "netns", help: "network namespace: a path, a name of ip netns, or a process id"},
 		{flag: "network-namespace", env: []string{"NETWORK_NAMESPACE"}, help: "the same as netns", hidden: true},
+		{flag: "program-path", env: []string{"SLUICE_PROGRAM_PATH"}, help: "directories in which iptables' programs are looked for, as in PATH"},
 		{flag: "allow-host-netns", env: []string{"SLUICE_ALLOW_HOST_NETNS"}, boolean: true, help: "with netns: allow the namespace that this process was started in"},
 	}
 }
@@ -150,7 +152,7 @@ func (a applyRun) program(ctx context.Context, c builder.Config) error {
 	defer cancel()
 	var report interception.Report
 	err := inNamespace(a.v, func() (err error) {
-		report, err = interception.Apply(ctx, c, interception.Options{Debug: a.log.debug})
+		report, err = interception.Apply(ctx, c, live(a.v, a.log))
 		return err
 	})
 	if err == nil {
@@ -186,6 +188,15 @@ func families(r interception.Report) string {
 		return ""
 	}
 	return " for " + strings.Join(names, " and ")
+}
+
+// live is how a command works on a namespace.
+func live(v *values, log logger) interception.Options {
+	o := interception.Options{Debug: log.debug}
+	if path := v.text("program-path"); path != "" {
+		o.Path = filepath.SplitList(path)
+	}
+	return o
 }
 
 // inNamespace runs do in the namespace that the options name. The one that

@@ -33,7 +33,7 @@ func runCheck(ctx context.Context, p program, v *values) error {
 	}
 	var diffs []string
 	err = inNamespace(v, func() error {
-		found, report, err := interception.Check(ctx, parsed.Config, interception.Options{Debug: a.log.debug})
+		found, report, err := interception.Check(ctx, parsed.Config, live(v, a.log))
 		for _, r := range report.Remarks {
 			a.log.warn("%s", r)
 		}
@@ -70,7 +70,7 @@ func runClean(ctx context.Context, p program, v *values) error {
 		return v.problems
 	}
 	return inNamespace(v, func() error {
-		report, err := interception.Clean(ctx, interception.Options{Debug: log.debug})
+		report, err := interception.Clean(ctx, live(v, log))
 		if err != nil {
 			return err
 		}

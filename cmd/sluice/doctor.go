@@ -4,7 +4,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluicemesh/sluice/doctor"
-	"github.com/sluicemesh/sluice/interception"
 )
 
 func doctorCommand(p program) *cobra.Command {
@@ -24,7 +23,7 @@ Exit code 0: rules can be programmed. 69: no backend works. 77: NET_ADMIN is mis
 		}
 		var report doctor.Report
 		err := inNamespace(v, func() error {
-			report = doctor.Look(c.Context(), interception.Options{})
+			report = doctor.Look(c.Context(), live(v, logger{}))
 			return nil
 		})
 		if err != nil {
