@@ -135,6 +135,11 @@ func TestChangesOfSettingsReadAsSentences(t *testing.T) {
 	}
 }
 
+func TestRangesWithGapsReadAsSuch(t *testing.T) {
+	same(t, compare(t, build(t, iptables.V4, "istio-service-exclude-cidr=10.0.0.0/8"), build(t, iptables.V4, "istio-service-exclude-cidr=10.0.0.0/16")),
+		"TCP from anybody but uid 1337 and gid 1337 leaving by any interface but lo to 10.0.0.0/8 but 10.0.0.0/16: was direct, now Out")
+}
+
 func TestTransparentModeIsToldByItsConnectionsFirst(t *testing.T) {
 	r, err := diff.Compare(side(build(t, iptables.V6)), side(build(t, iptables.V6, "istio-inbound-interception-mode=TPROXY")))
 	if err != nil {

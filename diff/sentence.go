@@ -305,13 +305,45 @@ func (c *comparison) addresses(b box, d dimension, word string) string {
 		}
 		return p.String()
 	}
+	cover := c.cover(d, values)
+	gaps, gapsOK := c.prefixes(d, c.Minus(c.within(d, cover), values), many)
 	switch {
 	case outOK && (!inOK || len(out) < len(in)):
 		return word + " any address but " + list(out, name, "and")
+	case gapsOK && len(gaps) > 0 && len(gaps) < len(in):
+		return word + " " + name(cover) + " but " + list(gaps, name, "and")
 	case inOK:
 		return word + " " + list(in, name, "and")
 	}
 	return word + " some addresses"
+}
+
+// cover is the smallest prefix that holds all addresses of a set.
+func (c *comparison) cover(d dimension, values bdd.Ref) netip.Prefix {
+	f := c.fields[d]
+	bytes := make([]byte, f.bits/8)
+	for depth := range f.bits {
+		level, ok := c.Level(values)
+		lo, hi := values, values
+		if ok && level == f.level(depth) {
+			lo, hi = c.Split(values)
+		}
+		switch bdd.Nothing {
+		case lo:
+			bytes[depth/8] |= 1 << (7 - depth%8)
+			values = hi
+		case hi:
+			values = lo
+		default:
+			return prefix(bytes, depth)
+		}
+	}
+	return prefix(bytes, f.bits)
+}
+
+func prefix(bytes []byte, bits int) netip.Prefix {
+	addr, _ := netip.AddrFromSlice(bytes)
+	return netip.PrefixFrom(addr, bits)
 }
 
 // stateWords: nothing for the first packet of connections, which is what most

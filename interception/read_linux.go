@@ -8,12 +8,6 @@ import (
 	"github.com/sluicemesh/sluice/nftables"
 )
 
-// Live is what stands in one backend of a namespace.
-type Live struct {
-	Backend string
-	Rules   []iptables.Ruleset // of each family, counters included
-}
-
 // Read lists what stands in the calling thread's namespace, backend by
 // backend: all rules of the iptables flavours, and of nf_tables our own table.
 // A backend in which nothing stands is not listed. Nothing is changed.

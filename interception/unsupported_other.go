@@ -24,3 +24,6 @@ func Clean(context.Context, Options) (Report, error) { return Report{}, netns.Er
 
 // Usable needs Linux.
 func Usable(context.Context, Options) error { return netns.ErrUnsupported }
+
+// Read needs Linux.
+func Read(context.Context, Options) ([]Live, error) { return nil, netns.ErrUnsupported }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -82,6 +83,8 @@ func runApply(ctx context.Context, p program, v *values, words []string) error {
 		return runClean(ctx, p, v)
 	case dry:
 		return a.print()
+	case v.text("filename") != "":
+		return &usageError{errors.New("flag -f describes pods that are not here: add --dry-run to print their rules")}
 	}
 	return a.apply(ctx)
 }
@@ -108,6 +111,9 @@ func (a applyRun) config() (builder.Parsed, error) {
 // print is a dry run.
 func (a applyRun) print() error {
 	format := a.v.oneOf("format", formats()...)
+	if path := a.v.text("filename"); path != "" {
+		return a.printManifests(path, format)
+	}
 	parsed, err := a.config()
 	switch {
 	case err != nil:
@@ -203,10 +209,10 @@ func live(v *values, log logger) interception.Options {
 // this process was started in is refused if it was named, for a slip of the
 // hand there captures the host; without a name it is the pod's own.
 func inNamespace(v *values, do func() error) error {
-	name := v.text("netns")
-	if name == "" {
-		name = v.text("network-namespace")
-	}
+	return enter(v.namespace(), v.bool("allow-host-netns"), do)
+}
+
+func enter(name string, allowOwn bool, do func() error) error {
 	if name == "" {
 		return netns.Do(netns.Target{}, do)
 	}
@@ -219,7 +225,7 @@ func inNamespace(v *values, do func() error) error {
 		return err
 	}
 	defer ns.Close()
-	if !v.bool("allow-host-netns") {
+	if !allowOwn {
 		if err := ns.RefuseOwn(); err != nil {
 			return fmt.Errorf("%w; --allow-host-netns lifts this", err)
 		}

@@ -24,7 +24,7 @@ what the settings want. Exit code 0: the same. 2: drift, listed on stdout.`,
 
 func runCheck(ctx context.Context, p program, v *values) error {
 	a := applyRun{p: p, v: v, log: newLogger(p, v), known: inPod()}
-	parsed, err := a.config()
+	parsed, err := a.onePod()
 	switch {
 	case err != nil:
 		return err

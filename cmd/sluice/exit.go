@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sluicemesh/sluice/builder"
+	"github.com/sluicemesh/sluice/explain"
 	"github.com/sluicemesh/sluice/interception"
 )
 
@@ -42,13 +43,16 @@ func exitCode(err error) int {
 		usage    *usageError
 		problems builder.Problems
 		problem  *builder.Problem
+		manifest manifestErrors
+		question *explain.QuestionError
 	)
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &own):
 		return int(own)
-	case errors.As(err, &usage), errors.As(err, &problems), errors.As(err, &problem):
+	case errors.As(err, &usage), errors.As(err, &problems), errors.As(err, &problem),
+		errors.As(err, &manifest), errors.As(err, &question):
 		return exitUsage
 	}
 	switch interception.KindOf(err) {

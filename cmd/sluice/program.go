@@ -65,6 +65,8 @@ func commands(p program) []*cobra.Command {
 		checkCommand(p),
 		validateCommand(p),
 		cleanCommand(p),
+		explainCommand(p),
+		diffCommand(p),
 		doctorCommand(p),
 		versionCommand(p),
 	}

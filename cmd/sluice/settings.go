@@ -14,6 +14,9 @@ import (
 // sourceOptions say where settings come from besides flags and environment.
 func sourceOptions() []option {
 	return []option{
+		{flag: "config", help: "file of settings, YAML or JSON; environment and flags count more"},
+		{flag: "filename", short: "f", help: "manifest of pods or what makes pods: a file, a directory, or - for stdin; the environment is not read then"},
+		{flag: "injected-only", boolean: true, help: "with filename: leave out workloads that the mesh has not injected yet"},
 		{flag: "print-config", boolean: true, help: "show every setting as it counts, with its origin, and do nothing"},
 	}
 }
@@ -88,7 +91,7 @@ func proxyUser(v *values, o builder.Options) []builder.Input {
 // settings parses the policy's settings of a command. All problems, those of
 // the command's other options included, are reported together.
 func settings(v *values, o builder.Options) (builder.Parsed, error) {
-	inputs := append(proxyUser(v, o), v.inputs()...)
+	inputs := append(append(v.configFile(), proxyUser(v, o)...), v.inputs()...)
 	parsed, err := builder.Parse(inputs, o)
 	var bad builder.Problems
 	if err != nil && !errors.As(err, &bad) {

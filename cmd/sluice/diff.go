@@ -1,0 +1,316 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sluicemesh/sluice/builder"
+	"github.com/sluicemesh/sluice/diff"
+	"github.com/sluicemesh/sluice/explain"
+	"github.com/sluicemesh/sluice/iptables"
+)
+
+func diffCommand(p program) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "diff A B [flags]",
+		Short: "Find every packet that two rule sets treat differently, or prove that there is none",
+		Long: `A and B are each one of
+
+  PATH        a manifest, a configuration file, or saved rules of any tool; a
+              directory of manifests, or one with v4.rules and v6.rules; - is stdin
+  PATH,PATH   saved rules of both families
+  flags:TEXT  settings as flags of apply, such as 'flags:-b * -i *'
+  settings    the settings that stand behind, as flags and in --config
+  live        the rules of this namespace; live:NETNS of another
+
+The comparison is exact: no packet is sampled. Workloads of two manifests are
+compared by their names. Exit code 0: equivalent. 2: different.`,
+		Example: `  sluice diff main/deploy.yaml deploy.yaml
+  sluice diff live:web settings -b '*' -i '*'
+  sluice diff 'flags:-b * -i *' istio.rules`,
+		Args: cobra.ExactArgs(2),
+	}
+	own := []option{
+		{flag: "own", boolean: true, help: "look at the mesh's chains and the jumps into them only, not at the rules of others"},
+		{flag: "all", boolean: true, help: "list also the differences in marks, conntrack zones and later packets, however many"},
+		{flag: "format", fallback: "text", help: "text or json"},
+	}
+	v := bind(c, p, own, settingOptions(), sourceOptions(), logOptions())
+	c.RunE = func(c *cobra.Command, args []string) error { return runDiff(c.Context(), p, v, args) }
+	return c
+}
+
+// pair is two subjects that are compared, and what came of it.
+type pair struct {
+	Was     string        `json:"was"`
+	Now     string        `json:"now"`
+	Note    string        `json:"note,omitempty"` // what cannot be compared
+	Results []diff.Result `json:"families,omitempty"`
+}
+
+func (p pair) differ() bool {
+	return slices.ContainsFunc(p.Results, func(r diff.Result) bool { return !r.Equivalent() })
+}
+
+func runDiff(ctx context.Context, p program, v *values, args []string) error {
+	a := applyRun{p: p, v: v, log: newLogger(p, v), known: offline()}
+	format := v.oneOf("format", "text", "json")
+	was, err := a.operand(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	now, err := a.operand(ctx, args[1])
+	if err != nil {
+		return err
+	}
+	if len(v.problems) > 0 {
+		return v.problems
+	}
+	pairs, err := compareAll(was, now, v.bool("own"))
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		err = printJSON(p.stdout, pairs)
+	} else {
+		for _, x := range pairs {
+			x.print(p, v.bool("all"))
+		}
+	}
+	if err == nil && slices.ContainsFunc(pairs, pair.differ) {
+		return exitError(exitDifferent)
+	}
+	return err
+}
+
+// operand reads what one of the two arguments names.
+func (a applyRun) operand(ctx context.Context, arg string) ([]subject, error) {
+	if netns, ok := strings.CutPrefix(arg, "live:"); ok || arg == "live" {
+		return one(arg)(readLive(ctx, a.log, netns))
+	}
+	if text, ok := strings.CutPrefix(arg, "flags:"); ok {
+		return a.fromFlags(arg, text)
+	}
+	if arg == "settings" {
+		parsed, err := a.config()
+		return []subject{built(arg, parsed)}, err
+	}
+	switch fileKind(arg) {
+	case "manifest":
+		return a.fromManifests(arg)
+	case "settings":
+		parsed, err := builder.Parse(a.v.fileInputs(arg), offline())
+		return []subject{built(arg, parsed)}, err
+	}
+	s, err := readDumps(a.p.stdin, items(arg))
+	return []subject{s}, err
+}
+
+// one wants a single subject: rules in several backends are not one rule set.
+func one(arg string) func([]subject, error) ([]subject, error) {
+	return func(list []subject, err error) ([]subject, error) {
+		if len(list) > 1 {
+			var titles []string
+			for _, s := range list {
+				titles = append(titles, s.title)
+			}
+			return nil, fmt.Errorf("%s has rules in several backends, which cannot be compared as one: %s", arg, strings.Join(titles, "; "))
+		}
+		return list, err
+	}
+}
+
+// fromFlags parses settings that are given as one argument.
+func (a applyRun) fromFlags(title, text string) ([]subject, error) {
+	words, err := iptables.SplitWords(strings.ReplaceAll(text, "'", `"`))
+	if err != nil {
+		return nil, &usageError{fmt.Errorf("%s: %w", title, err)}
+	}
+	c := &cobra.Command{SilenceErrors: true, SilenceUsage: true}
+	v := bind(c, program{env: func(string) (string, bool) { return "", false }}, settingOptions())
+	if err := c.ParseFlags(words); err != nil {
+		return nil, &usageError{fmt.Errorf("%s: %w", title, err)}
+	}
+	if rest := c.Flags().Args(); len(rest) > 0 {
+		return nil, &usageError{fmt.Errorf("%s: unexpected %q", title, rest[0])}
+	}
+	parsed, err := builder.Parse(v.inputs(), offline())
+	a.log.warnings(parsed.Warnings)
+	return []subject{built(title, parsed)}, err
+}
+
+// fileKind tells manifests, configuration files and saved rules apart.
+func fileKind(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "rules"
+	}
+	if info.IsDir() {
+		if saved, _ := filepath.Glob(filepath.Join(path, "v[46].rules")); len(saved) > 0 {
+			return "rules"
+		}
+		return "manifest"
+	}
+	if !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path)) {
+		return "rules"
+	}
+	text, err := os.ReadFile(path)
+	var head struct {
+		Kind *string `yaml:"kind"`
+	}
+	if err == nil && yaml.Unmarshal(text, &head) == nil && head.Kind == nil {
+		return "settings"
+	}
+	return "manifest"
+}
+
+// compareAll compares subjects pairwise: two alone whatever their names,
+// workloads of manifests by name.
+func compareAll(was, now []subject, own bool) ([]pair, error) {
+	if len(was) == 1 && len(now) == 1 {
+		p, err := comparePair(was[0], now[0], own)
+		return []pair{p}, err
+	}
+	if len(was) == 1 && !inManifest(was[0]) || len(now) == 1 && !inManifest(now[0]) {
+		return compareWithEach(was, now, own)
+	}
+	var pairs []pair
+	for _, name := range workloadNames(was, now) {
+		a, b := named(was, name), named(now, name)
+		p, err := comparePair(a, b, own)
+		if err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, p)
+	}
+	return pairs, nil
+}
+
+// compareWithEach compares one subject with every one of the other side.
+func compareWithEach(was, now []subject, own bool) ([]pair, error) {
+	var pairs []pair
+	for _, a := range was {
+		for _, b := range now {
+			p, err := comparePair(a, b, own)
+			if err != nil {
+				return nil, err
+			}
+			pairs = append(pairs, p)
+		}
+	}
+	return pairs, nil
+}
+
+func inManifest(s subject) bool { return strings.Contains(s.title, ": ") }
+
+// workload is a subject's name without the file and what was assumed.
+func (s subject) workload() string {
+	_, name, _ := strings.Cut(s.title, ": ")
+	return strings.TrimSuffix(name, " ("+assumedMark+")")
+}
+
+func workloadNames(sides ...[]subject) []string {
+	var names []string
+	for _, side := range sides {
+		for _, s := range side {
+			if !slices.Contains(names, s.workload()) {
+				names = append(names, s.workload())
+			}
+		}
+	}
+	return names
+}
+
+// named finds a workload; one that is not there has no rules.
+func named(list []subject, name string) subject {
+	for _, s := range list {
+		if s.workload() == name {
+			return s
+		}
+	}
+	return subject{title: name, left: "not there"}
+}
+
+func comparePair(was, now subject, own bool) (pair, error) {
+	p := pair{Was: was.title, Now: now.title}
+	for _, s := range []subject{was, now} {
+		if s.left != "" {
+			p.Note = strings.TrimPrefix(p.Note+"; "+s.title+": "+s.left, "; ")
+		}
+	}
+	for _, f := range commonFamilies(was, now) {
+		r, err := diff.Compare(side(was, f, own), side(now, f, own))
+		if err != nil {
+			return p, err
+		}
+		p.Results = append(p.Results, r)
+	}
+	if len(p.Results) == 0 && p.Note == "" {
+		return p, errors.New("the two sides have no family in common: " + was.title + ", " + now.title)
+	}
+	return p, nil
+}
+
+// commonFamilies: a workload that is left alone has no rules of either; of a
+// dump only the families that it holds are known.
+func commonFamilies(was, now subject) []iptables.Family {
+	var list []iptables.Family
+	for _, f := range iptables.Families() {
+		if was.knows(f) && now.knows(f) && !(was.left != "" && now.left != "") {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// knows says whether the rules of a family are known. Settings that leave a
+// family out know it: it has none.
+func (s subject) knows(f iptables.Family) bool {
+	return s.left != "" || s.parsed != nil || slices.ContainsFunc(s.rules, func(rs iptables.Ruleset) bool { return rs.Family == f })
+}
+
+func side(s subject, f iptables.Family, own bool) diff.Side {
+	rules := iptables.Ruleset{Family: f}
+	for _, rs := range s.rules {
+		if rs.Family == f {
+			rules = rs
+		}
+	}
+	if own {
+		rules = rules.Own()
+	}
+	names := map[iptables.Port]string{}
+	for port, role := range explain.Roles(rules, s.config()) {
+		names[port] = string(role)
+	}
+	return diff.Side{Rules: rules, Names: names}
+}
+
+// few differences of the kinds that few people ask about are listed.
+const few = 10
+
+func (p pair) print(prog program, all bool) {
+	w := prog.stdout
+	if p.Was != p.Now || len(p.Results) > 0 {
+		fmt.Fprintf(w, "%s → %s\n", p.Was, p.Now)
+	}
+	if p.Note != "" {
+		fmt.Fprintf(w, "  %s\n", p.Note)
+	}
+	for _, r := range p.Results {
+		if r.Equivalent() {
+			fmt.Fprintf(w, "  %s: equivalent\n", r.Family)
+			continue
+		}
+		fmt.Fprintf(w, "  %s:\n", r.Family)
+		kinds(w, r, all)
+	}
+}
