@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/sluicemesh/sluice/test/mesh"
@@ -42,7 +43,15 @@ func (d demo) landed(l mesh.Landed) []cell {
 func (d demo) counters(moved []mesh.Counter) {
 	rows := [][]cell{{text("connections"), text(""), text("rule")}}
 	for _, c := range moved {
-		rows = append(rows, []cell{text("%11s", strconv.FormatUint(c.Packets, 10)).in(yellow), text("IPv%d", c.Family), text("%s", c.Rule)})
+		rows = append(rows, []cell{text("%11s", strconv.FormatUint(c.Packets, 10)).in(yellow), text("%s", family(c.Family)), text("%s", c.Rule)})
 	}
 	d.table(rows)
+}
+
+// family is empty for a rule of both.
+func family(f rig.Family) string {
+	if f == 0 {
+		return ""
+	}
+	return fmt.Sprintf("IPv%d", f)
 }

@@ -33,7 +33,7 @@ type demo struct {
 func run(args []string) error {
 	f := flag.NewFlagSet("demo", flag.ContinueOnError)
 	program := f.String("sluice", "bin/sluice", "the program that is shown")
-	backend := f.String("backend", mesh.Backends()[0].Name, "how rules reach the kernel")
+	backend := f.String("backend", "iptables-nft", "how rules reach the kernel: nftables, iptables-nft or iptables-legacy")
 	if err := f.Parse(args); err != nil {
 		return err
 	}

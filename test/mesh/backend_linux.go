@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +14,8 @@ import (
 type Backend struct {
 	// Name is how --backend spells it.
 	Name string
+	// Flags are what it takes beside that for rules that count.
+	Flags []string
 
 	counters func(t testing.TB, pod *rig.Namespace) []Counter
 }
@@ -22,7 +25,7 @@ func (b Backend) String() string { return b.Name }
 
 // Backends lists all.
 func Backends() []Backend {
-	return []Backend{xtables(rig.NFT), xtables(rig.Legacy)}
+	return []Backend{native(), xtables(rig.NFT), xtables(rig.Legacy)}
 }
 
 // Counters are the packets that each rule of ours in the pod has seen.
@@ -31,7 +34,8 @@ func (b Backend) Counters(t testing.TB, pod *rig.Namespace) []Counter {
 	return b.counters(t, pod)
 }
 
-// Counter is one rule and the packets that it matched. A connection counts once
+// Counter is one rule and the packets that it matched, of both families if the
+// family is 0. A connection counts once
 // in table nat, which sees only its first packet.
 type Counter struct {
 	Family  rig.Family
@@ -58,6 +62,41 @@ func Moved(before, after []Counter) []Counter {
 		}
 	}
 	return moved
+}
+
+func native() Backend {
+	return Backend{Name: "nftables", Flags: []string{"--counters"}, counters: func(t testing.TB, pod *rig.Namespace) []Counter {
+		t.Helper()
+		r := pod.Run(rig.Root, "nft", "list", "ruleset")
+		if r.Err != nil {
+			t.Fatalf("read counters: %v: %s", r.Err, r.Stderr)
+		}
+		return parseNftCounters(r.Stdout)
+	}}
+}
+
+// parseNftCounters reads the lines "… counter packets N bytes M …" of a rule
+// set's listing. The rule is shown with its chain and without its counter.
+func parseNftCounters(ruleset string) []Counter {
+	counter := regexp.MustCompile(`counter packets (\d+) bytes \d+ ?`)
+	var list []Counter
+	chain := ""
+	for line := range strings.Lines(ruleset) {
+		line = strings.TrimSpace(line)
+		if name, ok := strings.CutPrefix(line, "chain "); ok {
+			chain = strings.TrimSuffix(name, " {")
+		}
+		m := counter.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		n, err := strconv.ParseUint(m[1], 10, 64)
+		if err != nil {
+			continue // more than 64 bits: not on this kernel
+		}
+		list = append(list, Counter{Table: "sluice", Rule: chain + ": " + counter.ReplaceAllString(line, ""), Packets: n})
+	}
+	return list
 }
 
 func xtables(f rig.Flavour) Backend {

@@ -16,7 +16,9 @@ func everyWay(t *testing.T, test func(t *testing.T, m *Mesh)) {
 	}
 }
 
-func paths(t *testing.T) []Path { return []Path{Init{program(t)}} }
+func paths(t *testing.T) []Path {
+	return []Path{Init{program(t)}, NewCNI(t, built(t, "sluice-cni"))}
+}
 
 func TestScenesEndAsTheirTablesSay(t *testing.T) {
 	everyWay(t, func(t *testing.T, m *Mesh) {

@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"os"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -62,7 +63,7 @@ func (Init) String() string { return "init" }
 
 // Args is the command line that [Init.Install] runs.
 func (i Init) Args(s Settings, b Backend) []string {
-	return append(append([]string{i.Program, "istio-iptables"}, s.Flags()...), "--backend", b.Name)
+	return slices.Concat([]string{i.Program, "istio-iptables"}, s.Flags(), []string{"--backend", b.Name}, b.Flags)
 }
 
 // Install implements [Path].
