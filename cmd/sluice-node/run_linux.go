@@ -3,15 +3,12 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/sluicemesh/sluice/cni/node/agent"
 	"github.com/sluicemesh/sluice/cni/node/events"
@@ -61,7 +58,7 @@ func run(ctx context.Context, args []string, _, log io.Writer) error {
 	if o.node == "" {
 		return badUsage("--node-name is required")
 	}
-	client, err := o.client()
+	client, err := clientOf(o.kubeconfig)
 	if err != nil {
 		return err
 	}
@@ -73,20 +70,6 @@ func run(ctx context.Context, args []string, _, log io.Writer) error {
 		return err
 	}
 	return o.leave(a)
-}
-
-// client speaks protobuf, a third of JSON's bytes, and reads a rotated token
-// again by itself.
-func (o *options) client() (kubernetes.Interface, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
-	if err != nil {
-		return nil, fmt.Errorf("credentials: %w", err)
-	}
-	config.UserAgent = rest.DefaultKubernetesUserAgent() + " sluice-node/" + version
-	config.ContentType = "application/vnd.kubernetes.protobuf"
-	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
-	config.QPS, config.Burst = 20, 110 // a node's burst of pods that are not in the cache yet
-	return kubernetes.NewForConfig(config)
 }
 
 func (o *options) agent(client kubernetes.Interface, w io.Writer) (*agent.Agent, error) {
