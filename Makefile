@@ -47,7 +47,7 @@ test: packages-test $(GOTESTSUM) ## vet and every test (root; installs missing D
 
 # One package after the other: each has the machine's runtimes to itself.
 .PHONY: e2e
-e2e: packages-test $(GOTESTSUM) ## pods on libcni and a real containerd (root; some minutes)
+e2e: packages-test packages-e2e $(GOTESTSUM) ## pods on libcni, a real containerd and podman (root; some minutes)
 	$(GOTESTSUM) --format testname --hide-summary=output -- -count=1 -timeout 9m -p 1 $(TESTFLAGS) ./test/libcni ./test/containerd
 
 .PHONY: race

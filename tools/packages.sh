@@ -11,6 +11,7 @@ declare -A lists=(
 	[image]="dpkg:dpkg-deb debian-archive-keyring:/usr/share/keyrings/debian-archive-keyring.gpg"
 	[demo]="iptables:iptables-legacy-restore iptables:iptables-nft-restore nftables:nft iproute2:ip"
 	[bench]="strace:strace"
+	[e2e]="podman:podman"
 	[lint]="shellcheck:shellcheck"
 )
 

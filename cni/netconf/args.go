@@ -30,7 +30,8 @@ type Args struct {
 	HasConfig bool
 }
 
-// Kubernetes tells whether the container is a Kubernetes pod.
+// Kubernetes tells whether the container is a Kubernetes pod, which has name
+// and namespace. (podman gives its containers a K8S_POD_NAME, but no namespace.)
 func (a Args) Kubernetes() bool { return a.Namespace != "" && a.Name != "" }
 
 // ParseArgs reads "NAME=VALUE;NAME=VALUE". Of a name given twice the last
@@ -49,9 +50,6 @@ func ParseArgs(text string) (Args, error) {
 			return Args{}, fmt.Errorf("CNI_ARGS: %q is not NAME=VALUE", item)
 		}
 		a.set(name, value)
-	}
-	if (a.Namespace == "") != (a.Name == "") {
-		return Args{}, fmt.Errorf("CNI_ARGS names only half a pod: K8S_POD_NAMESPACE=%q, K8S_POD_NAME=%q", a.Namespace, a.Name)
 	}
 	return a, nil
 }

@@ -40,7 +40,19 @@ func sweep(t testing.TB) {
 // below it and deletes it.
 func removeDir(dir string) error {
 	killUsers(dir)
-	return errors.Join(unmount(dir), removeCgroups(filepath.Base(dir)), os.RemoveAll(dir))
+	return errors.Join(unmount(dir), removeCgroups(filepath.Base(dir)), removeResults(dir), os.RemoveAll(dir))
+}
+
+// removeResults removes what runtimes remember of their pods' networks in a
+// folder that all of them share.
+func removeResults(dir string) error {
+	files, err := filepath.Glob("/var/lib/cni/results/*")
+	for _, f := range files {
+		if text, e := os.ReadFile(f); e == nil && strings.Contains(string(text), dir+"/") {
+			err = errors.Join(err, os.Remove(f))
+		}
+	}
+	return err
 }
 
 // killUsers ends the processes of a runtime: shims, which have its socket on

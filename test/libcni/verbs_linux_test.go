@@ -270,6 +270,9 @@ func TestStaticSettingsWithoutKubernetes(t *testing.T) {
 	if got, want := own.landed(), "app app Out Out"; got != want {
 		t.Errorf("with settings of its own: landed at %s, want %s", got, want)
 	}
+	if err := own.del(list); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestABadAnnotationProgramsNothingAndSaysWhy(t *testing.T) {
