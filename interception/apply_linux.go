@@ -161,27 +161,65 @@ func (s *session) programmable(c builder.Config, families []iptables.Family) ([]
 }
 
 // apply adds the plumbing, replaces the rules, and removes what is left over
-// of other plumbing and other backends, in that order.
+// of other backends and other plumbing, in that order. If a step fails, those
+// before it are undone.
 func (s *session) apply(ctx context.Context) ([]string, error) {
 	add, remove := split(netns.Reconcile(s.have, s.want.Plumbing))
+	before, err := s.before(ctx, remove)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.conn.Apply(ctx, s.have, add); err != nil {
 		return nil, err
 	}
+	for _, rs := range s.want.Rules {
+		s.opts.debug("%s rules wanted:\n%s", rs.Family, iptables.Render(rs))
+	}
 	changed, err := s.chosen.apply(ctx, s.programmedWants())
 	if err != nil {
-		return nil, errors.Join(err, s.undo(ctx, add))
+		return nil, errors.Join(err, s.undo(ctx, nil))
 	}
+	more, err := s.removeLeftovers(ctx, remove)
+	if err != nil {
+		return nil, errors.Join(err, s.undo(ctx, before))
+	}
+	return append(lines(add), append(changed, more...)...), nil
+}
+
+// before reads the rules of ours that the chosen backend holds, if steps follow
+// whose failure would have to bring them back.
+func (s *session) before(ctx context.Context, remove []netns.Change) ([]iptables.Ruleset, error) {
+	if len(s.chosen.others)+len(remove) == 0 {
+		return nil, nil
+	}
+	var before []iptables.Ruleset
+	for _, f := range iptables.Families() {
+		if !s.chosen.programs(f) {
+			continue
+		}
+		rules, err := s.chosen.read(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		own := rules.Own()
+		own.Family = f
+		before = append(before, own)
+	}
+	return before, nil
+}
+
+// removeLeftovers removes rules of ours in other backends, then plumbing that
+// nothing needs any more.
+func (s *session) removeLeftovers(ctx context.Context, remove []netns.Change) ([]string, error) {
+	var changed []string
 	for _, other := range s.chosen.others {
 		more, err := other.apply(ctx, nothing())
 		if err != nil {
-			return changed, fmt.Errorf("remove the old rules in %s: %w", other.name(), err)
+			return nil, fmt.Errorf("remove the old rules in %s: %w", other.name(), err)
 		}
 		changed = append(changed, more...)
 	}
-	if err := s.conn.Apply(ctx, s.have, remove); err != nil {
-		return changed, err
-	}
-	return append(lines(add), append(changed, lines(remove)...)...), nil
+	return append(changed, lines(remove)...), s.conn.Apply(ctx, s.have, remove)
 }
 
 // programmedWants leaves out an unprogrammed family for which the backend has
@@ -196,15 +234,20 @@ func (s *session) programmedWants() []iptables.Ruleset {
 	return wants
 }
 
-// undo puts the plumbing back if some of it was added.
-func (s *session) undo(ctx context.Context, added []netns.Change) error {
-	if len(added) == 0 {
-		return nil
-	}
+// undo puts back the rules that the chosen backend held, unless it has done so
+// itself, and the plumbing.
+func (s *session) undo(ctx context.Context, before []iptables.Ruleset) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockWait)
 	defer cancel()
-	_, err := s.conn.Ensure(ctx, s.have)
-	return err
+	var rules error
+	if before != nil {
+		_, rules = s.chosen.apply(ctx, before)
+	}
+	_, plumbing := s.conn.Ensure(ctx, s.have)
+	if err := errors.Join(rules, plumbing); err != nil {
+		return fmt.Errorf("and what was there before could not be put back: %w", err)
+	}
+	return nil
 }
 
 // split separates what is added from what goes. Reconcile lists the additions first.

@@ -293,3 +293,16 @@ func watch(r *rig.Rig, stop <-chan struct{}, escaped chan<- string) {
 		}
 	}
 }
+
+func TestAMigrationThatFailsIsUndone(t *testing.T) {
+	s, pod := build(t), rig.NewNamespace(t, "pod")
+	s.in(pod, 0, classic("--backend", "iptables-nft")...)
+	before := pod.State()
+	s.tools = rig.NewTools(t, rig.Flavours())
+	for _, name := range []string{"iptables-nft-restore", "ip6tables-nft-restore"} {
+		s.tools.Remove(name)
+		s.tools.AddScript(name, "echo out of order >&2; exit 1")
+	}
+	says(t, s.in(pod, 1, classic("--backend", "nftables", "-m", "TPROXY")...), "remove the old rules in iptables-nft", "out of order")
+	same(t, before, pod.State())
+}
