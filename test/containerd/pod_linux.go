@@ -170,6 +170,8 @@ type Container struct {
 	Ambient      []string
 	ReadOnlyRoot bool
 	NoNewPrivs   bool
+	// Mounts are folders of the host, by where the container sees them.
+	Mounts map[string]string
 }
 
 // Running is a started container.
@@ -215,6 +217,9 @@ func (c Container) config(attempt int) *cri.ContainerConfig {
 			ReadonlyRootfs: c.ReadOnlyRoot,
 			NoNewPrivs:     c.NoNewPrivs,
 		}},
+	}
+	for inside, host := range c.Mounts {
+		out.Mounts = append(out.Mounts, &cri.Mount{ContainerPath: inside, HostPath: host})
 	}
 	for _, e := range c.Env {
 		name, value, _ := strings.Cut(e, "=")

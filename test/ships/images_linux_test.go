@@ -150,6 +150,32 @@ func TestImagesProgramAPodWithAReadOnlyRootAndOnlyTheStatedCapabilities(t *testi
 	}
 }
 
+// The chart gives the agent no capability unless it repairs pods in place.
+func TestTheNodeImageInstallsThePluginWithoutAnyCapability(t *testing.T) {
+	r := containerd.Start(t)
+	r.Import(filepath.Join(images(t, top, "sluice-node"), "sluice-node.oci.tar"))
+	r.Conflist("10-pods.conflist", `{"cniVersion":"1.0.0","name":"pods","plugins":[{"type":"ptp","ipam":{"type":"host-local","dataDir":"`+
+		r.Dir+`/ipam","ranges":[[{"subnet":"198.18.7.0/24"}]]}}]}`)
+	code, out := r.MustRunPod(containerd.PodSpec{}).Run(containerd.Container{
+		Name: "agent", Image: "ghcr.io/sluicemesh/sluice-node:v0.0.0-test",
+		Args: []string{"install", "--once", "--host-root=/host", "--mounted=/etc/cni/net.d,/opt/cni/bin", "--conf-dir=/etc/cni/net.d",
+			"--bin-dir=/opt/cni/bin", "--plugin=/usr/local/bin/sluice-cni"},
+		ReadOnlyRoot: true, NoNewPrivs: true,
+		Mounts: map[string]string{"/host/etc/cni/net.d": r.ConfDir(), "/host/opt/cni/bin": filepath.Join(r.Dir, "cni/bin")},
+	}).Wait()
+	if code != 0 {
+		t.Fatalf("got exit code %d and output\n%s\nwant 0", code, out)
+	}
+	if got := string(read(t, r.ConfDir(), "10-pods.conflist")); !strings.Contains(got, "sluice-cni") {
+		t.Errorf("got the configuration\n%s\nwant the plugin in it", got)
+	}
+	r.MustRunPod(containerd.PodSpec{}) // not meshed: passes through the plugin that was installed
+	_, err := r.RunPod(containerd.PodSpec{Annotations: map[string]string{"sidecar.istio.io/status": "{}"}})
+	if err == nil || !strings.Contains(err.Error(), "sluice-cni") {
+		t.Errorf("a meshed pod while no agent answers: got %v, want the plugin's error", err)
+	}
+}
+
 func read(t *testing.T, dir, name string) []byte {
 	t.Helper()
 	body, err := os.ReadFile(filepath.Join(dir, name))
