@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// Result is what the page shows of a target.
+type Result struct {
+	Target    string
+	Mutants   int
+	Killed    int
+	Stuck     int
+	Seconds   int
+	Survivors []Survivor
+}
+
+// Survivor is a mutant that no test noticed, and why.
+type Survivor struct {
+	Name string
+	Why  string // empty: not explained
+}
+
+type report struct {
+	explained map[string]string
+	results   []Result
+}
+
+func (r *report) add(t target, outcomes []outcome, took time.Duration) {
+	res := Result{Target: t.dir, Mutants: len(outcomes), Seconds: int(took.Seconds())}
+	for _, o := range outcomes {
+		switch o.Verdict {
+		case killed:
+			res.Killed++
+		case stuck:
+			res.Stuck++
+		case survived:
+			why := r.explained[o.Name()]
+			res.Survivors = append(res.Survivors, Survivor{o.Name(), why})
+			if why == "" {
+				fmt.Printf("survived: %s\t(line %d)\n", o.Name(), o.Line)
+			}
+		}
+	}
+	fmt.Printf("%s: %d mutants, %d killed, %d stuck, %d survived, %s\n",
+		t.dir, res.Mutants, res.Killed, res.Stuck, len(res.Survivors), took.Round(time.Second))
+	r.results = append(r.results, res)
+}
+
+// finish writes the results and fails if a survivor is not explained.
+func (r *report) finish(out string) error {
+	if out != "" {
+		text, err := json.MarshalIndent(r.results, "", "\t")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(out, append(text, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	unexplained := 0
+	for _, res := range r.results {
+		for _, s := range res.Survivors {
+			if s.Why == "" {
+				unexplained++
+			}
+		}
+	}
+	if unexplained > 0 {
+		return fmt.Errorf("%d survivors: give each a test, or a line in test/mutation/explained.txt", unexplained)
+	}
+	return nil
+}
+
+// readExplained reads the reasons: a paragraph each, first the reason behind
+// "# ", then the names of the mutants that it is for.
+func readExplained(path string) (map[string]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	reasons := map[string]string{}
+	why, inReason := "", false
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		line := strings.TrimSpace(lines.Text())
+		comment, isReason := strings.CutPrefix(line, "# ")
+		switch {
+		case line == "":
+			why = ""
+		case isReason && inReason:
+			why += " " + comment
+		case isReason:
+			why = comment
+		case why == "":
+			return nil, fmt.Errorf("%s: %q has no reason above it", path, line)
+		default:
+			reasons[line] = why
+		}
+		inReason = isReason
+	}
+	return reasons, nil
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+//go:embed switch.go.txt
+var switchSource string
+
+// verdict is what became of a mutant.
+type verdict string
+
+const (
+	killed   verdict = "killed"
+	stuck    verdict = "stuck" // the tests did not end; noticed too
+	survived verdict = "survived"
+)
+
+// outcome is a mutant and its end.
+type outcome struct {
+	Mutant
+	Verdict verdict
+}
+
+// program is a compiled suite and how long it takes without a mistake.
+type program struct {
+	suite
+	path string
+	took time.Duration
+}
+
+// runner compiles and runs in a scratch directory.
+type runner struct {
+	root, scratch string
+	parallel      int
+}
+
+// run tries every mutant of a target.
+func (r runner) run(t target) ([]outcome, error) {
+	src, err := load(r.root, t.dir)
+	if err != nil {
+		return nil, err
+	}
+	src.only(t.files)
+	overlay, mutants, err := r.overlay(t, src)
+	if err != nil {
+		return nil, err
+	}
+	var programs []program
+	for i, s := range t.tests {
+		p, err := r.compile(s, overlay, filepath.Join(r.scratch, fmt.Sprintf("%s-%d.test", strings.ReplaceAll(t.dir, "/", "-"), i)))
+		if err != nil {
+			return nil, err
+		}
+		programs = append(programs, p)
+	}
+	return r.all(programs, mutants), nil
+}
+
+// overlay writes the mutants and the file by which the compiler finds them.
+func (r runner) overlay(t target, src *source) (path string, mutants []Mutant, err error) {
+	replace := map[string]string{}
+	put := func(as, name string, text []byte) error {
+		file := filepath.Join(r.scratch, strings.ReplaceAll(t.dir, "/", "-")+"-"+name)
+		replace[as] = file
+		return os.WriteFile(file, text, 0o600)
+	}
+	next := 1
+	for _, f := range src.files {
+		base := filepath.Base(f.path)
+		text, list := mutate(src, f, filepath.Join(t.dir, base), &next)
+		mutants = append(mutants, list...)
+		if err := put(f.path, base, text); err != nil {
+			return "", nil, err
+		}
+	}
+	source := strings.Replace(switchSource, "PACKAGE", src.name, 1)
+	if err := put(filepath.Join(src.dir, "zz_mutants.go"), "switch.go", []byte(source)); err != nil {
+		return "", nil, err
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", nil, err
+	}
+	path = filepath.Join(r.scratch, strings.ReplaceAll(t.dir, "/", "-")+"-overlay.json")
+	return path, mutants, os.WriteFile(path, text, 0o600)
+}
+
+// compile builds a suite with the mutants in it, and sees that it passes while
+// none is chosen.
+func (r runner) compile(s suite, overlay, out string) (program, error) {
+	cmd := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", out, "./"+s.dir)
+	cmd.Dir = r.root
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return program{}, fmt.Errorf("compile %s: %w\n%s", s.dir, err, text)
+	}
+	p := program{suite: s, path: out}
+	begin := time.Now()
+	if v, text := r.try(p, 0, 2*time.Minute); v != survived {
+		return p, fmt.Errorf("the tests of %s fail without a mutant: %s", s.dir, text[max(0, len(text)-2000):])
+	}
+	p.took = time.Since(begin)
+	return p, nil
+}
+
+// all tries the mutants side by side and keeps their order.
+func (r runner) all(programs []program, mutants []Mutant) []outcome {
+	outcomes := make([]outcome, len(mutants))
+	var wait sync.WaitGroup
+	turn := make(chan struct{}, r.parallel)
+	for i, m := range mutants {
+		turn <- struct{}{}
+		wait.Go(func() {
+			outcomes[i] = outcome{m, r.fate(programs, m.Number)}
+			<-turn
+		})
+	}
+	wait.Wait()
+	return outcomes
+}
+
+// fate runs one suite after the other until one notices.
+func (r runner) fate(programs []program, mutant int) verdict {
+	for _, p := range programs {
+		if v, _ := r.try(p, mutant, 3*time.Second+10*p.took); v != survived {
+			return v
+		}
+	}
+	return survived
+}
+
+func (r runner) try(p program, mutant int, limit time.Duration) (verdict, []byte) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, p.path, append([]string{"-test.failfast", "-test.short"}, p.args...)...)
+	cmd.Dir = filepath.Join(r.root, p.dir)
+	cmd.Env = append(os.Environ(), fmt.Sprint("SLUICE_MUTANT=", mutant), "GOMEMLIMIT=1GiB")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	switch {
+	case ctx.Err() != nil:
+		return stuck, out
+	case err != nil:
+		return killed, out
+	}
+	return survived, out
+}

@@ -1,0 +1,35 @@
+package main
+
+// target is a package, or some of its files, and the tests that must notice.
+type target struct {
+	dir   string
+	files []string // none: all but those of one operating system
+	tests []suite
+}
+
+// suite is the tests of one package.
+type suite struct {
+	dir  string
+	args []string
+}
+
+// targets are what decides: policy, what to write, what a pod gets, what is
+// written into a host's files.
+func targets() []target {
+	rounds := suite{"builder", []string{"-rounds=60", "-seed=1"}}
+	return []target{
+		{dir: "builder", tests: []suite{rounds, {"cmd/sluice", []string{"-test.run=Golden"}}}},
+		{
+			dir: "iptables", tests: []suite{{"iptables", nil}, {"builder", []string{"-rounds=30", "-seed=1"}}, {"iptables/xtables", nil}},
+			files: []string{"reconcile.go", "compare.go", "pack.go", "trace.go", "walk.go", "packet.go", "ruleset.go", "rule.go", "script.go", "table.go", "aggregate.go", "parse.go", "parsehead.go", "parserule.go"},
+		},
+		{
+			dir: "iptables/xtables", files: []string{"apply.go", "undo.go", "classify.go", "detect.go", "version.go", "env.go"},
+			tests: []suite{{"iptables/xtables", nil}},
+		},
+		{dir: "cni/decide", tests: []suite{{"cni/decide", nil}}},
+		{dir: "cni/podsettings", tests: []suite{{"cni/podsettings", nil}, {"cni/decide", nil}}},
+		{dir: "cni/netconf", tests: []suite{{"cni/netconf", nil}}},
+		{dir: "cni/node/conflist", tests: []suite{{"cni/node/conflist", nil}, {"cni/node/install", []string{"-test.run=TestEntry|TestConf|TestList|TestNot|TestOwned"}}}},
+	}
+}
