@@ -212,3 +212,43 @@ func (s *space) withPorts() bdd.Ref {
 	}
 	return set
 }
+
+// shadowOf is every combination of the values that single dimensions have in a
+// set; the marks, which may hang together, are left open.
+func (s *space) shadowOf(set bdd.Ref) bdd.Ref {
+	shadow := bdd.Everything
+	for d := dimensions - 1; d >= 0; d-- {
+		if d != dimMark && d != dimConnMark {
+			shadow = s.And(shadow, s.project(set, d))
+		}
+	}
+	return shadow
+}
+
+// project is the values that a dimension has in a set.
+func (s *space) project(set bdd.Ref, d dimension) bdd.Ref {
+	memo := map[bdd.Ref]bdd.Ref{}
+	f := s.fields[d]
+	var project func(r bdd.Ref) bdd.Ref
+	project = func(r bdd.Ref) bdd.Ref {
+		level, ok := s.Level(r)
+		switch {
+		case r == bdd.Nothing:
+			return r
+		case !ok || level >= f.behind():
+			return bdd.Everything
+		}
+		if known, ok := memo[r]; ok {
+			return known
+		}
+		lo, hi := s.Split(r)
+		lo, hi = project(lo), project(hi)
+		if level < f.first {
+			memo[r] = s.Or(lo, hi)
+		} else {
+			memo[r] = s.Node(level, lo, hi)
+		}
+		return memo[r]
+	}
+	return project(set)
+}

@@ -47,6 +47,9 @@ type walk struct {
 	untracked      bdd.Ref
 	zones          map[uint16]bdd.Ref
 
+	// shadow is all combinations of the values that the packets' dimensions
+	// have. It is small, and a rule that does not meet it meets no packet.
+	shadow bdd.Ref
 	flow   flow            // whose packets are being judged
 	caught map[end]bdd.Ref // of this hook, by the end they have met
 	ends   map[end]bdd.Ref // for good
@@ -76,6 +79,7 @@ func newWalk(s *space, rs iptables.Ruleset, routed []uint32) *walk {
 
 // run sends a set of packets their whole way.
 func (w *walk) run(packets bdd.Ref) {
+	w.shadow = w.shadowOf(packets)
 	leaving := w.Var(w.fields[dimPath].first)
 	w.finish(w.hooks([]flow{{
 		set: w.Minus(packets, leaving), path: iptables.Arriving, in: device{own: true},
@@ -221,6 +225,9 @@ func (w *walk) matched(r iptables.Rule, alive bdd.Ref) bdd.Ref {
 	set := bdd.Everything
 	for i := len(r.Match) - 1; i >= 0; i-- {
 		set = w.And(set, w.holds(r.Match[i]))
+	}
+	if w.And(w.shadow, set) == bdd.Nothing {
+		return bdd.Nothing
 	}
 	return w.And(alive, set)
 }
