@@ -1,0 +1,73 @@
+package mesh
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+// loadTime is how long each load lasts: `make e2e` asks for ten seconds.
+var loadTime = flag.Duration("load", time.Second, "how long each load lasts")
+
+func TestRulesThatChangeUnderLoadBreakNothingAndLetNothingPast(t *testing.T) {
+	for _, path := range paths(t) {
+		for _, b := range Backends() {
+			t.Run(fmt.Sprintf("%s by %s", b, path), func(t *testing.T) {
+				l := NewLoad(t)
+				path.Install(t, l.Rig.Pod, Settings{}, b)
+				ctx, cancel := context.WithTimeout(t.Context(), *loadTime)
+				defer cancel()
+				var report LoadReport
+				var loading sync.WaitGroup
+				loading.Go(func() { report = l.Run(ctx, 200, 20) })
+				applied := keepChanging(ctx, t, l, path, b)
+				loading.Wait()
+				checkLoad(t, report, applied)
+			})
+		}
+	}
+}
+
+// keepChanging goes from one set of rules to another until the context ends.
+// None of the settings concerns the load's own connections.
+func keepChanging(ctx context.Context, t *testing.T, l *Load, path Path, b Backend) (times int) {
+	t.Helper()
+	settings := []Settings{
+		{ExcludeOutboundPorts: "9999"},
+		{ExcludeOutboundCIDRs: "203.0.113.0/24,2001:db8:3::/64", ExcludeInboundPorts: "9998"},
+		{},
+	}
+	for ; ctx.Err() == nil; times++ {
+		path.Install(t, l.Rig.Pod, settings[times%len(settings)], b)
+		time.Sleep(20 * time.Millisecond)
+	}
+	return times
+}
+
+func checkLoad(t *testing.T, r LoadReport, applied int) {
+	t.Helper()
+	t.Logf("%d connections answered, %d exchanges on open ones, rules changed %d times", r.Answered, r.Exchanges, applied)
+	if r.Escaped > 0 {
+		t.Errorf("%d connections reached their peer past the sidecar, want none", r.Escaped)
+	}
+	for _, f := range r.Failures {
+		t.Error(f)
+	}
+	if r.Answered < 200 || r.Exchanges < 20 || applied < 3 {
+		t.Errorf("answered %d, exchanges %d, changes %d: too few to tell anything", r.Answered, r.Exchanges, applied)
+	}
+}
+
+// The control: with the rules removed meanwhile, connections do get past.
+func TestTheLoadNoticesEscapes(t *testing.T) {
+	l := NewLoad(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	r := l.Run(ctx, 20, 0)
+	if r.Answered == 0 || r.Escaped != r.Answered {
+		t.Errorf("without rules: got %d of %d connections past the sidecar, want all; failures: %v", r.Escaped, r.Answered, r.Failures)
+	}
+}
