@@ -47,8 +47,9 @@ test: packages-test $(GOTESTSUM) ## vet and every test (root; installs missing D
 
 # One package after the other: each has the machine's runtimes to itself.
 .PHONY: e2e
-e2e: packages-test packages-e2e $(GOTESTSUM) ## pods on libcni, a real containerd and podman (root; some minutes)
+e2e: packages-test packages-e2e $(GOTESTSUM) ## pods on libcni, a real containerd and podman, the mesh under load (root; some minutes)
 	$(GOTESTSUM) --format testname --hide-summary=output -- -count=1 -timeout 9m -p 1 $(TESTFLAGS) ./test/libcni ./test/containerd
+	$(GOTESTSUM) --format testname --hide-summary=output -- -count=1 -timeout 9m $(TESTFLAGS) ./test/mesh -load 10s -connections 200
 
 .PHONY: race
 race: packages-test $(GOTESTSUM) ## every test under the race detector (needs gcc)
