@@ -34,7 +34,7 @@ func run(w io.Writer, bin, docs string, rounds, scales int) error {
 		return err
 	}
 	r := report{machine: machine(), rounds: rounds}
-	if r.results, err = measure(p.variants(), rounds); err != nil {
+	if r.results, err = measure(p.variants(), p.program("peak"), rounds); err != nil {
 		return err
 	}
 	if r.crowds, err = p.crowds(5); err != nil {

@@ -1,15 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -41,7 +40,7 @@ func (e *commandError) Error() string {
 }
 
 // measure starts every variant so many times, shuffled anew in each round.
-func measure(variants []variant, rounds int) ([]result, error) {
+func measure(variants []variant, peak string, rounds int) ([]result, error) {
 	results := make([]result, len(variants))
 	for i, v := range variants {
 		results[i].variant = v
@@ -55,7 +54,7 @@ func measure(variants []variant, rounds int) ([]result, error) {
 	}
 	for i := range results {
 		sortDurations(results[i].times)
-		if err := results[i].trace(); err != nil {
+		if err := errors.Join(results[i].trace(), results[i].weigh(peak)); err != nil {
 			return nil, err
 		}
 	}
@@ -64,12 +63,7 @@ func measure(variants []variant, rounds int) ([]result, error) {
 
 // once starts the variant in a fresh namespace and takes its time.
 func (r *result) once() error {
-	return inFresh(func() error {
-		if r.before != nil {
-			if err := quietly(r.before); err != nil {
-				return err
-			}
-		}
+	return r.inside(func() error {
 		out, err := os.CreateTemp("", "bench")
 		if err != nil {
 			return err
@@ -86,8 +80,33 @@ func (r *result) once() error {
 			return &commandError{r.argv, said, err}
 		}
 		r.times = append(r.times, took)
-		r.peak = max(r.peak, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
 		return nil
+	})
+}
+
+// inside calls do in a fresh namespace, after what the variant wants before.
+func (r *result) inside(do func() error) error {
+	return inFresh(func() error {
+		if r.before != nil {
+			if err := quietly(r.before); err != nil {
+				return err
+			}
+		}
+		return do()
+	})
+}
+
+// weigh takes the peak memory. A process begins with the memory of whoever
+// started it, so a small program (test/peak) starts it.
+func (r *result) weigh(peak string) error {
+	return r.inside(func() error {
+		out, err := exec.Command(peak, r.argv...).CombinedOutput()
+		if err != nil {
+			return &commandError{r.argv, out, err}
+		}
+		words := strings.Fields(string(out))
+		r.peak, err = strconv.ParseInt(words[len(words)-1], 10, 64)
+		return err
 	})
 }
 
@@ -99,12 +118,7 @@ func (r *result) trace() error {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "trace")
-	err = inFresh(func() error {
-		if r.before != nil {
-			if err := quietly(r.before); err != nil {
-				return err
-			}
-		}
+	err = r.inside(func() error {
 		return quietly(append([]string{"strace", "-f", "-qq", "-o", file}, r.argv...))
 	})
 	if err != nil {
@@ -115,18 +129,20 @@ func (r *result) trace() error {
 	return err
 }
 
-var traced = regexp.MustCompile(`^\d+ +(\w+)\(.*?(= (-?\d+))?`)
-
-// count reads strace's lines: "PID call(arguments) = result".
+// count reads strace's lines: "PID call(arguments) = result", or in two parts if
+// another process came in between: "PID <... call resumed>) = result".
 func (r *result) count(text string) {
 	for line := range strings.Lines(text) {
-		m := traced.FindStringSubmatch(line)
-		if m == nil {
+		_, rest, _ := strings.Cut(line, " ")
+		rest = strings.TrimSpace(rest)
+		switch {
+		case strings.HasPrefix(rest, "+++"), strings.HasPrefix(rest, "---"):
 			continue
+		case !strings.HasPrefix(rest, "<..."):
+			r.calls++
 		}
-		r.calls++
-		_, code, _ := strings.Cut(line, ") = ")
-		if n, err := strconv.Atoi(strings.Fields(code + " x")[0]); m[1] == "execve" && err == nil && n == 0 {
+		started := strings.HasPrefix(rest, "execve(") || strings.HasPrefix(rest, "<... execve resumed")
+		if started && strings.HasSuffix(rest, "= 0") {
 			r.processes++
 		}
 	}
