@@ -58,8 +58,12 @@ func rootCommand(p program) *cobra.Command {
 	return root
 }
 
-// commands lists the commands in the order of their help.
+// commands lists the commands in the order of their help. A pod waits for apply,
+// and does not wait for the flags of commands that it did not ask for.
 func commands(p program) []*cobra.Command {
+	if len(p.args) > 1 && isApply(arguments(p.args)[0]) {
+		return []*cobra.Command{applyCommand(p)}
+	}
 	return []*cobra.Command{
 		applyCommand(p),
 		checkCommand(p),
@@ -71,3 +75,5 @@ func commands(p program) []*cobra.Command {
 		versionCommand(p),
 	}
 }
+
+func isApply(word string) bool { return word == "istio-iptables" || word == "apply" }
