@@ -7,7 +7,7 @@ PATH=$PATH:/usr/sbin:/sbin # a user's own PATH often lacks them
 # package:what it is needed for, a command or a file
 declare -A lists=(
 	[test]="iptables:iptables-legacy-restore iptables:iptables-nft-restore nftables:nft iproute2:ip ipset:ipset
-		conntrack:conntrack containernetworking-plugins:/usr/lib/cni/bridge containerd:containerd runc:runc"
+		conntrack:conntrack graphviz:dot librsvg2-bin:rsvg-convert containernetworking-plugins:/usr/lib/cni/bridge containerd:containerd runc:runc"
 	[image]="dpkg:dpkg-deb debian-archive-keyring:/usr/share/keyrings/debian-archive-keyring.gpg"
 	[demo]="iptables:iptables-legacy-restore iptables:iptables-nft-restore nftables:nft iproute2:ip"
 	[bench]="strace:strace"

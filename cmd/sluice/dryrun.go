@@ -18,7 +18,9 @@ import (
 )
 
 // formats lists the formats of a dry run.
-func formats() []string { return []string{"iptables", "commands", "nft", "json", "yaml"} }
+func formats() []string {
+	return append([]string{"iptables", "commands", "nft", "json", "yaml"}, pictures()...)
+}
 
 // dryRun prints what apply would load into an empty namespace.
 func dryRun(w io.Writer, parsed builder.Parsed, format, dir string) error {
@@ -40,6 +42,8 @@ func dryRun(w io.Writer, parsed builder.Parsed, format, dir string) error {
 		return printJSON(w, planOf(parsed, want))
 	case "yaml":
 		return yaml.NewEncoder(w).Encode(planOf(parsed, want))
+	case "svg", "dot", "mermaid":
+		return drawSubject(w, built("", parsed), 0, nil, format)
 	}
 	return printRules(w, want, dryFamilies(parsed.Config))
 }

@@ -71,6 +71,7 @@ func commands(p program) []*cobra.Command {
 		cleanCommand(p),
 		explainCommand(p),
 		diffCommand(p),
+		graphCommand(p),
 		doctorCommand(p),
 		versionCommand(p),
 	}
