@@ -25,6 +25,10 @@ const (
 // proxy instead of letting it leave for the client's address.
 const Returned builder.Verdict = "returned"
 
+// Answered is the verdict on the agent's answer to a captured lookup: the client
+// gets it from the resolver that it asked.
+const Answered builder.Verdict = "answered"
+
 // Identity is a uid and gid that opens a probe's socket.
 type Identity struct {
 	Name     string // for people: "application", "proxy by gid"
@@ -42,9 +46,8 @@ type Probe struct {
 	Packet iptables.Packet
 	Path   iptables.Path
 	Want   builder.Verdict
-	// Guarded says that it would leave the pod if it were not captured: it may
-	// only be tried when the packets of its family went where they should.
-	Guarded bool
+	// Origin is, of an answer, from where the client must see it come.
+	Origin netip.AddrPort
 }
 
 // String says who wants to go where, and how.

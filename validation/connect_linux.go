@@ -51,6 +51,8 @@ func (r *run) connect(ctx context.Context, p Probe) (builder.Verdict, error) {
 		return r.refused(p), nil
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
 		return "no answer at all", nil
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return noAddress, nil
 	case err != nil:
 		return "", err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // connections are the TCP probes with a secret both ways. Those over lo cannot
-// leave; the one beyond the pod is guarded by the packets before it.
+// leave; the one beyond the pod is only tried if packets can go before it.
 func (p plan) connections() []Check {
 	apps, proxies := p.parted()
 	connect := func(name, impossible string, probes []Probe) Check {
@@ -18,7 +18,7 @@ func (p plan) connections() []Check {
 		connect(nameOutbound, p.noOutbound(apps), p.guarded(apps)),
 		connect(nameLocal, p.nobody(apps), p.real(p.nearProbes(apps))),
 		connect(nameSelfCall, p.nobody(proxies), p.real(p.nearProbes(proxies))),
-		connect(nameHanded, p.nobody(proxies), p.real(p.handedProbes(proxies))),
+		connect(nameHanded, "", p.real(p.handedProbes(p.ids))),
 	}
 	if p.DNSOf(p.family.Family).On() {
 		checks = append(checks, connect(nameDNS, p.noLookups(), p.real(p.realLookups(iptables.ProtoTCP))))
@@ -69,7 +69,6 @@ func (p plan) guarded(apps []Identity) (probes []Probe) {
 		for _, port := range outboundPorts(p.Config, p.facts) {
 			probe := p.leaving(id, p.family.Interface, iptables.ProtoTCP, p.family.Addr, server, port)
 			if probe.Want == builder.ToOut {
-				probe.Guarded = true
 				probes = append(probes, probe)
 				break // one for each identity: the packets know the rest
 			}
@@ -85,6 +84,9 @@ func (p plan) real(all []Probe) (probes []Probe) {
 		bound := probe.Packet.Src == builder.Passthrough(p.family.Family)
 		switch {
 		case probe.Want == builder.ToIn && p.noTransparent() != "":
+		case probe.Want == builder.ToDNS && probe.Packet.Src != loopback(p.family.Family):
+			// see realLookups
+		case !p.local(probe.Packet.Dst) && probe.Packet.Dst != builder.Passthrough(p.family.Family):
 		case bound && !p.family.Passthrough:
 		default:
 			probes = append(probes, probe)
@@ -101,13 +103,16 @@ func (p plan) noLookups() string {
 }
 
 // realLookups go to a resolver by lo: IPv4 takes any destination that way from
-// a socket bound to lo, IPv6 only the pod's own addresses.
+// a socket bound to lo, IPv6 only the pod's own addresses. They come from the
+// loopback address: a packet to the pod's own counts as received by the
+// interface that has it, even over lo (net/ipv4/route.c, rt_iif), so a socket
+// bound to lo would miss the answer, and a reset might leave the pod.
 func (p plan) realLookups(proto uint8) (probes []Probe) {
 	for _, to := range p.lookupTargets() {
 		for _, id := range p.ids {
-			probe := p.leaving(id, "lo", proto, p.boundSource(to), to, dnsPort)
-			if proto == iptables.ProtoTCP && probe.Want == builder.Direct && !p.local(to) {
-				continue // nobody would answer: silence proves nothing
+			probe := p.leaving(id, "lo", proto, loopback(p.family.Family), to, dnsPort)
+			if proto == iptables.ProtoTCP && probe.Want == builder.Direct && (!p.local(to) || to.Is6()) {
+				continue // no refusal comes back, from nobody or to ::1: silence proves nothing
 			}
 			probes = append(probes, probe)
 		}
@@ -126,17 +131,6 @@ func (p plan) lookupTargets() []netip.Addr {
 		return []netip.Addr{documented(iptables.V4).server}
 	}
 	return resolvers(p.Config, p.family)
-}
-
-// boundSource: a packet to the pod's own address counts as received by the
-// interface that has the address, even over lo, so a socket that is bound to lo
-// would not get the answer (net/ipv4/route.c, rt_iif). 127.0.0.1 belongs to lo,
-// and no answer to it can leave.
-func (p plan) boundSource(to netip.Addr) netip.Addr {
-	if p.local(to) {
-		return p.source(to)
-	}
-	return loopback(p.family.Family)
 }
 
 func (p plan) local(to netip.Addr) bool { return to == p.family.Addr || to.IsLoopback() }

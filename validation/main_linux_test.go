@@ -47,7 +47,21 @@ func pod(t testing.TB, c builder.Config) *rig.Rig {
 			}
 		}
 	}
+	settle(t, r)
 	return r
+}
+
+// settle waits until the pod's addresses are usable, which the kernel does in
+// the background even without duplicate address detection.
+func settle(t testing.TB, r *rig.Rig) {
+	t.Helper()
+	for range 300 {
+		if strings.TrimSpace(r.Pod.IP("-6", "addr", "show", "tentative")) == "" {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the pod's IPv6 address stays tentative")
 }
 
 func load(r *rig.Rig, flavour rig.Flavour, rules ...iptables.Ruleset) {

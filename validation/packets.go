@@ -48,21 +48,39 @@ func (p plan) nearProbes(ids []Identity) (probes []Probe) {
 	return probes
 }
 
-// handedProbes are the proxy's calls to the application, from 127.0.0.6 or ::6
-// and in TPROXY mode from anywhere with the inbound mark.
+// handedProbes come from 127.0.0.6 or ::6, and in TPROXY mode from anywhere with
+// the inbound mark, as when the proxy calls the application. No rule asks who
+// sent them.
 func (p plan) handedProbes(ids []Identity) (probes []Probe) {
+	ports := []iptables.Port{p.facts.ProbePort, dnsPort, p.capturedPort()}
+	addrs := nearAddrs(p.Config, p.family)
+	if p.DNSOf(p.family.Family).On() {
+		addrs = append(addrs, p.someResolver())
+	}
 	for _, id := range ids {
-		for _, to := range nearAddrs(p.Config, p.family) {
-			probes = append(probes, p.leaving(id, "lo", iptables.ProtoTCP, builder.Passthrough(p.family.Family), to, p.facts.ProbePort))
-			if p.Mode != builder.TProxyMode || !p.facts.NetAdmin {
-				continue
+		for _, to := range addrs {
+			for _, port := range ports {
+				probes = append(probes, p.leaving(id, "lo", iptables.ProtoTCP, builder.Passthrough(p.family.Family), to, port))
+				if p.Mode != builder.TProxyMode || !p.facts.NetAdmin {
+					continue
+				}
+				marked := p.leaving(id, "lo", iptables.ProtoTCP, p.source(to), to, port).Packet
+				marked.Mark = uint32(p.TProxyMark)
+				probes = append(probes, p.decided(id, marked))
 			}
-			marked := p.leaving(id, "lo", iptables.ProtoTCP, p.source(to), to, p.facts.ProbePort).Packet
-			marked.Mark = uint32(p.TProxyMark)
-			probes = append(probes, p.decided(id, marked))
 		}
 	}
 	return probes
+}
+
+// capturedPort is an inbound port that is captured, if any is.
+func (p plan) capturedPort() iptables.Port {
+	for _, port := range inboundPorts(p.Config, p.facts) {
+		if p.Inbound.Captures(port) && port != p.TunnelPort {
+			return port
+		}
+	}
+	return p.facts.ProbePort
 }
 
 // lookups are queries by UDP and TCP to each resolver, and to one that is none.
@@ -83,24 +101,55 @@ func (p plan) lookups(ids []Identity) (probes []Probe) {
 	return probes
 }
 
-// sharedPorts are queries of the application and the proxy to one resolver from
+// sharedPorts are queries of the application and a proxy to one resolver from
 // one source port, in both orders: without conntrack zones the second follows
 // the first.
 func (p plan) sharedPorts() (probes []Probe) {
 	apps, proxies := p.parted()
-	if len(apps) == 0 || len(proxies) == 0 {
+	if len(apps) == 0 {
 		return nil
 	}
-	to := append(resolvers(p.Config, p.family), documented(p.family.Family).server)[0]
-	port := iptables.Port(firstPort - 1)
+	to := p.someResolver()
+	port := iptables.Port(firstPort)
 	for _, proto := range []uint8{iptables.ProtoUDP, iptables.ProtoTCP} {
-		for _, order := range [][2]Identity{{apps[0], proxies[0]}, {proxies[0], apps[0]}} {
-			for _, id := range order {
-				packet := p.leaving(id, "lo", proto, p.source(to), to, dnsPort).Packet
-				packet.SrcPort = port
-				probes = append(probes, p.decided(id, packet))
+		for _, proxy := range proxies[:min(len(proxies), most)] {
+			for _, order := range [][]Identity{{apps[0], proxy}, {proxy, apps[0]}} {
+				port--
+				for _, id := range order {
+					packet := p.leaving(id, "lo", proto, p.source(to), to, dnsPort).Packet
+					packet.SrcPort = port
+					probes = append(probes, p.decided(id, packet))
+				}
 			}
+		}
+	}
+	return probes
+}
+
+func (p plan) someResolver() netip.Addr {
+	return append(resolvers(p.Config, p.family), documented(p.family.Family).server)[0]
+}
+
+// agentAnswers are two packets each: the application asks, and the agent, which
+// may be any proxy owner, answers. The client must see the resolver.
+func (p plan) agentAnswers() (probes []Probe) {
+	apps, proxies := p.parted()
+	if len(apps) == 0 {
+		return nil
+	}
+	to := p.someResolver()
+	port := iptables.Port(firstPort - 4*most - 1)
+	for _, proto := range []uint8{iptables.ProtoUDP, iptables.ProtoTCP} {
+		for _, proxy := range proxies[:min(len(proxies), most)] {
 			port--
+			query := p.leaving(apps[0], "lo", proto, p.source(to), to, dnsPort).Packet
+			query.SrcPort = port
+			answer := iptables.Packet{
+				Protocol: proto, Src: loopback(p.family.Family), SrcPort: p.DNSPort, Dst: query.Src, DstPort: port,
+				Out: "lo", Owner: proxy.owner(), Reply: true,
+			}
+			probes = append(probes, p.decided(apps[0], query), Probe{As: proxy, Packet: answer, Path: iptables.Leaving,
+				Want: Answered, Origin: netip.AddrPortFrom(to, uint16(dnsPort))})
 		}
 	}
 	return probes
@@ -120,9 +169,17 @@ func (p plan) arrivals() (probes []Probe) {
 	}
 	ways(from, inboundPorts(p.Config, p.facts), func(src netip.Addr, port iptables.Port) {
 		packet := iptables.Packet{Protocol: iptables.ProtoTCP, Src: src, Dst: to, DstPort: port, In: by}
-		probes = append(probes, Probe{As: p.sender(), Packet: packet, Path: iptables.Arriving, Want: builder.Decide(p.Config, packet, iptables.Arriving)})
+		probes = append(probes, p.arrived(packet))
 	})
+	if p.DropInvalid {
+		packet := iptables.Packet{Protocol: iptables.ProtoTCP, Src: from[0], Dst: to, DstPort: p.capturedPort(), In: by, State: iptables.StateInvalid}
+		probes = append(probes, p.arrived(packet))
+	}
 	return probes
+}
+
+func (p plan) arrived(packet iptables.Packet) Probe {
+	return Probe{As: p.sender(), Packet: packet, Path: iptables.Arriving, Want: builder.Decide(p.Config, packet, iptables.Arriving)}
 }
 
 // sender puts arriving packets on the wire: the proxy, whose packets are left
@@ -143,7 +200,7 @@ func (p plan) answers() []Probe {
 	}
 	client := documented(p.family.Family).client
 	call := p.leaving(proxies[0], "lo", iptables.ProtoTCP, client, p.family.Addr, p.facts.ProbePort).Packet
-	call.Mark, call.SrcPort = uint32(p.TProxyMark), firstPort-10
+	call.Mark, call.SrcPort = uint32(p.TProxyMark), firstPort-6*most-2
 	answer := iptables.Packet{
 		Protocol: iptables.ProtoTCP, Src: call.Dst, SrcPort: call.DstPort, Dst: client, DstPort: call.SrcPort,
 		Out: p.family.Interface, Owner: apps[0].owner(), Reply: true,

@@ -2,6 +2,7 @@ package validation
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/iptables"
@@ -62,9 +63,10 @@ const (
 	nameBypass   = "proxy calls out of the pod"
 	nameLocal    = "application calls within the pod"
 	nameSelfCall = "proxy calls within the pod"
-	nameHanded   = "proxy hands over to the application"
+	nameHanded   = "calls handed over to the application"
 	nameDNS      = "name lookups"
 	nameZones    = "name lookups of application and proxy from one port"
+	nameAgent    = "the agent's answers to name lookups"
 	nameInbound  = "calls from outside"
 	nameAnswers  = "answers to the client's address come back to the proxy"
 	nameListed   = "application calls to listed IPv6 ranges"
@@ -79,14 +81,15 @@ func (p plan) packets() []Check {
 		packet(nameBypass, far, p.farProbes(proxies)),
 		packet(nameLocal, near, p.nearProbes(apps)),
 		packet(nameSelfCall, or(near, p.noTransparent()), p.nearProbes(proxies)),
-		packet(nameHanded, near, p.handedProbes(proxies)),
+		packet(nameHanded, near, p.confined(p.handedProbes(p.ids))),
 		packet(nameInbound, or(far, p.noTransparent(), p.noSender()), p.arrivals()),
 	}
 	if p.family.Family == iptables.V6 && len(p.IncludeCIDRs.Of(iptables.V6))+len(p.ExcludeCIDRs.Of(iptables.V6)) > 0 {
 		checks = append(checks, packet(nameListed, "an IPv6 packet to such an address would leave the pod if it were not captured", nil))
 	}
 	if p.DNSOf(p.family.Family).On() {
-		checks = append(checks, packet(nameDNS, near, p.lookups(p.ids)), packet(nameZones, or(near, p.noIDs()), p.sharedPorts()))
+		checks = append(checks, packet(nameDNS, near, p.confined(p.lookups(p.ids))), packet(nameZones, or(near, p.noIDs()), p.confined(p.sharedPorts())),
+			packet(nameAgent, or(near, p.noIDs()), p.agentAnswers()))
 	}
 	if p.TProxied() {
 		checks = append(checks, packet(nameAnswers, or(p.noAnswers(), far, p.noIDs()), p.answers()))
@@ -178,12 +181,28 @@ func (p plan) decided(as Identity, packet iptables.Packet) Probe {
 	return Probe{As: as, Packet: packet, Path: iptables.Leaving, Want: builder.Decide(p.Config, packet, iptables.Leaving)}
 }
 
-// source is the address from which a destination on lo is called.
+// source is the address from which a destination on lo is called. One that is
+// not local is called from the loopback address: should a rule set a mark, the
+// packet is routed anew, and IPv4 lets none with that source leave by another
+// interface (net/ipv4/route.c, __mkroute_output).
 func (p plan) source(to netip.Addr) netip.Addr {
-	if !p.family.Addr.IsValid() || to.IsLoopback() && to != builder.Passthrough(p.family.Family) {
-		return loopback(p.family.Family)
+	if p.family.Addr.IsValid() && (to == p.family.Addr || to == builder.Passthrough(p.family.Family)) {
+		return p.family.Addr
 	}
-	return p.family.Addr
+	return loopback(p.family.Family)
+}
+
+// stray says that a packet on lo could leave the pod: IPv6 has no such rule, and
+// in TPROXY mode the proxy's calls within the pod are marked.
+func (p plan) stray(probe Probe) bool {
+	packet := probe.Packet
+	return p.family.Family == iptables.V6 && p.Mode == builder.TProxyMode && packet.Protocol == iptables.ProtoTCP &&
+		packet.Out == "lo" && p.IsProxy(packet.Owner) && !p.local(packet.Dst) && packet.Dst != builder.Passthrough(iptables.V6)
+}
+
+// confined leaves out what could leave the pod.
+func (p plan) confined(probes []Probe) []Probe {
+	return slices.DeleteFunc(probes, p.stray)
 }
 
 func loopback(f iptables.Family) netip.Addr {

@@ -223,11 +223,11 @@ func (r *raw) drain(see func(sighting)) {
 	for _, e := range r.eyes {
 		b, oob := make([]byte, 256), make([]byte, 256)
 		for {
-			n, m, _, _, err := unix.Recvmsg(e.fd, b, oob, 0)
+			n, m, _, from, err := unix.Recvmsg(e.fd, b, oob, 0)
 			if err != nil {
 				break
 			}
-			if s, ok := e.read(b[:n], oob[:m]); ok {
+			if s, ok := e.read(b[:n], oob[:m], from); ok {
 				see(s)
 			}
 		}
@@ -243,14 +243,19 @@ func (r *raw) wait(d time.Duration) {
 	_, _ = unix.Poll(fds, max(1, int(d.Milliseconds()))) // an interrupted wait is a shorter one
 }
 
-func (e eye) read(b, oob []byte) (sighting, bool) {
+// read takes the addresses from the IPv4 header, and for IPv6 from what the
+// socket says beside the packet.
+func (e eye) read(b, oob []byte, sender unix.Sockaddr) (sighting, bool) {
 	var s sighting
-	addr, ok := netip.Addr{}, true
+	var addr, src netip.Addr
+	if six, ok := sender.(*unix.SockaddrInet6); ok {
+		src = netip.AddrFrom16(six.Addr)
+	}
 	if !e.v6 {
 		if len(b) < 20 {
 			return s, false
 		}
-		addr = netip.AddrFrom4([4]byte(b[16:20]))
+		src, addr = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
 		b = b[min(len(b), int(b[0]&15)*4):]
 	}
 	messages, err := unix.ParseSocketControlMessage(oob)
@@ -265,8 +270,8 @@ func (e eye) read(b, oob []byte) (sighting, bool) {
 			addr = netip.AddrFrom16([16]byte(m.Data[:16]))
 		}
 	}
-	port, tag, ok := readSegment(e.proto, b)
-	s.tag, s.to = tag, netip.AddrPortFrom(addr, port)
+	from, to, tag, ok := readSegment(e.proto, b)
+	s.tag, s.from, s.to = tag, netip.AddrPortFrom(src, from), netip.AddrPortFrom(addr, to)
 	return s, ok
 }
 

@@ -111,22 +111,37 @@ func (r *run) failing() bool {
 // hopeless says that waiting can't help: somebody else's port stays taken, and
 // rules that capture some of what they should are all there, since each table
 // is replaced at once. Two rounds see a second table that comes a moment later.
+// A packet that was lost is no proof of that: an address takes a while until it
+// is one (RFC 4862, tentative).
 func (r *run) hopeless() bool {
-	if r.options.Settled {
-		r.early = "the rules are in place, so nothing can change"
-	}
+	lost, stays := false, ""
 	for _, x := range r.results {
 		for _, f := range x.Findings {
 			if f.Final {
 				r.early = "waiting can't change that: " + f.String()
+				return true
 			}
+			lost = lost || f.Got == string(lostPacket) || f.Got == noAddress
 		}
 		if x.Status == Failed && r.captured[x.Check.Family] && r.round > 2 {
-			r.early = x.Check.Family.String() + " rules are there and stay wrong"
+			stays = x.Check.Family.String() + " rules are there and stay wrong"
 		}
+	}
+	if r.options.Settled {
+		stays = "the rules are in place, so nothing can change"
+	}
+	if !lost {
+		r.early = stays
 	}
 	return r.early != ""
 }
+
+// lostPacket is the verdict on a packet that nobody got, and noAddress what the
+// kernel says about an address that is not usable yet.
+const (
+	lostPacket builder.Verdict = "nothing: it was not delivered"
+	noAddress                  = "the address can't be used yet"
+)
 
 // do runs one check.
 func (r *run) do(ctx context.Context, x *Result) {
@@ -154,17 +169,15 @@ func (r *run) do(ctx context.Context, x *Result) {
 	}
 }
 
-// notYet says what has to pass before.
+// notYet says what has to pass before: connections to what packets show to be
+// wrong would only be slower, and could leave the pod.
 func (r *run) notYet(c Check) string {
 	if r.listeners[c.Family] == nil {
 		return "the proxy's ports are taken"
 	}
-	if len(c.Probes) == 0 || !c.Probes[0].Guarded {
-		return ""
-	}
 	for _, x := range r.results {
-		if x.Check.Family == c.Family && x.Check.Kind == Packets && x.Check.Name == c.Name && x.Status != Passed {
-			return "not tried, since the packets before it show that it could leave the pod"
+		if x.Check.Family == c.Family && x.Check.Kind == Packets && x.Status == Failed {
+			return "not tried, since the packets before it did not go where they should"
 		}
 	}
 	return ""

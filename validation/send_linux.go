@@ -66,10 +66,13 @@ func (f Facts) of(family iptables.Family) FamilyFacts {
 	return FamilyFacts{Family: family}
 }
 
+// shared is how many source ports a round shares between probes.
+const shared = 7 * most
+
 // ported gives a packet its source port. One that shares its port with another
 // of its round keeps it, but gets a new one in the next round.
 func (r *run) ported(p Probe, tag uint32) Probe {
-	shift := iptables.Port(r.round*20 + int(r.secrets.start))
+	shift := iptables.Port(r.round*shared + int(r.secrets.start))
 	switch {
 	case p.Packet.Reply:
 		p.Packet.DstPort -= shift
@@ -104,7 +107,7 @@ func outstanding(probes []Probe, tags []uint32, seen map[uint32]sighting) bool {
 // ends says that a packet is never delivered: left alone, it goes to where
 // nothing leaves the host.
 func ends(p Probe) bool {
-	return p.Want == builder.Direct && p.Path == iptables.Leaving && p.Packet.Out != "lo"
+	return p.Want == builder.Dropped || p.Want == builder.Direct && p.Path == iptables.Leaving && p.Packet.Out != "lo"
 }
 
 // verdict reads from where a packet was delivered what was done with it.
@@ -112,8 +115,14 @@ func (r *run) verdict(p Probe, s sighting, seen bool) builder.Verdict {
 	switch {
 	case !seen && p.Path == iptables.Leaving && p.Packet.Out != "lo":
 		return builder.Direct
+	case !seen && p.Want == builder.Dropped:
+		return builder.Dropped
 	case !seen:
-		return "nothing: it was not delivered"
+		return lostPacket
+	case p.Origin.IsValid() && s.from == p.Origin:
+		return Answered
+	case p.Origin.IsValid():
+		return builder.Verdict(fmt.Sprintf("an answer from %s instead of %s", s.from, p.Origin))
 	case p.Packet.Reply && s.to.Addr() == p.Packet.Dst:
 		return Returned
 	case s.to.Addr() == p.Packet.Dst && s.to.Port() == uint16(p.Packet.DstPort):

@@ -11,7 +11,7 @@ const dnsPort iptables.Port = 53
 
 // outboundPorts are those whose fate settings decide, and their neighbours.
 func outboundPorts(c builder.Config, f Facts) []iptables.Port {
-	list := []iptables.Port{f.ProbePort, c.TunnelPort, dnsPort}
+	list := []iptables.Port{f.ProbePort, c.TunnelPort, c.TunnelPort + 1, dnsPort}
 	list = append(list, edges(c.ExcludeOutboundPorts)...)
 	list = append(list, edges(c.IncludeOutboundPorts)...)
 	for _, x := range c.ExcludePortsForUIDs {

@@ -28,6 +28,9 @@ func segment(p iptables.Packet, tag uint32, right bool) []byte {
 	} else {
 		binary.BigEndian.PutUint32(b[4:], tag)
 		b[12], b[13] = byte(len(b)/4)<<4, flagSYN
+		if p.State == iptables.StateInvalid {
+			b[13] = 0 // no flag at all
+		}
 		for i := 20; i < len(b); i++ {
 			b[i] = 1 // the option that does nothing
 		}
@@ -106,19 +109,19 @@ func addresses(b []byte, p iptables.Packet) []byte {
 
 // sighting is a packet as a raw socket saw it, behind all rules.
 type sighting struct {
-	tag  uint32
-	to   netip.AddrPort
-	mark uint32
+	tag      uint32
+	from, to netip.AddrPort
+	mark     uint32
 }
 
 // readSegment reads the transport part; ok is false if it is too short.
-func readSegment(proto uint8, b []byte) (port uint16, tag uint32, ok bool) {
+func readSegment(proto uint8, b []byte) (from, to uint16, tag uint32, ok bool) {
 	at := 4
 	if proto == iptables.ProtoUDP {
 		at = 8
 	}
 	if len(b) < at+4 {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
-	return binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint32(b[at:]), true
+	return binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint32(b[at:]), true
 }
