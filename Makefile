@@ -132,7 +132,7 @@ docs: ## write the reference and the manual pages, which come from the code
 # The programs beside sluice are a module of their own, test/bench/rivals.
 .PHONY: bench
 bench: packages-test packages-bench ## measure sluice beside other ways, into docs/performance.md (root, minutes)
-	$(GOBUILD) -o build/bench/ ./cmd/sluice ./test/bench ./test/peak
+	$(GOBUILD) -o build/bench/ ./cmd/sluice ./cmd/sluice-cni ./test/bench ./test/peak
 	go -C test/bench/rivals build -trimpath -ldflags '-s -w' -o ../../../build/bench/ ./...
 	build/bench/bench $(BENCHFLAGS)
 

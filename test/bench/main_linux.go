@@ -37,6 +37,9 @@ func run(w io.Writer, bin, docs string, rounds, scales int) error {
 	if r.results, err = measure(p.variants(), p.program("peak"), rounds); err != nil {
 		return err
 	}
+	if r.plugins, err = p.measurePlugin(p.program("peak"), rounds); err != nil {
+		return err
+	}
 	if r.crowds, err = p.crowds(5); err != nil {
 		return err
 	}

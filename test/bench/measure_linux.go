@@ -18,6 +18,39 @@ type variant struct {
 	argv []string
 	// before runs in the same namespace first and is not measured.
 	before []string
+	// stdin is the network config of a plugin's call; empty for a command that
+	// programs the namespace it runs in.
+	stdin string
+}
+
+// inPlace calls do in a fresh namespace, with the environment to start in.
+func (v variant) inPlace(do func(env []string) error) error {
+	if v.stdin != "" {
+		return onNode(do)
+	}
+	return inFresh(func() error { return do(nil) })
+}
+
+// command is the variant behind a prefix, as a process to start.
+func (v variant) command(env []string, prefix ...string) *exec.Cmd {
+	argv := append(prefix, v.argv...)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = env
+	return cmd
+}
+
+// input is the variant's stdin as a file: no goroutine copies.
+func (v variant) input() (*os.File, error) {
+	f, err := os.CreateTemp("", "bench")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(f.Name())
+	if _, err := f.WriteString(v.stdin); err != nil {
+		return nil, err
+	}
+	_, err = f.Seek(0, 0)
+	return f, err
 }
 
 // result is what was measured of a variant.
@@ -63,15 +96,20 @@ func measure(variants []variant, peak string, rounds int) ([]result, error) {
 
 // once starts the variant in a fresh namespace and takes its time.
 func (r *result) once() error {
-	return r.inside(func() error {
+	in, err := r.input()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return r.inside(func(env []string) error {
 		out, err := os.CreateTemp("", "bench")
 		if err != nil {
 			return err
 		}
 		defer os.Remove(out.Name())
 		defer out.Close()
-		cmd := exec.Command(r.argv[0], r.argv[1:]...)
-		cmd.Stdout, cmd.Stderr = out, out // a file: no goroutine copies
+		cmd := r.command(env)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, out // files: no goroutine copies
 		begin := time.Now()
 		err = cmd.Run()
 		took := time.Since(begin)
@@ -85,26 +123,30 @@ func (r *result) once() error {
 }
 
 // inside calls do in a fresh namespace, after what the variant wants before.
-func (r *result) inside(do func() error) error {
-	return inFresh(func() error {
+func (r *result) inside(do func(env []string) error) error {
+	return r.inPlace(func(env []string) error {
 		if r.before != nil {
 			if err := quietly(r.before); err != nil {
 				return err
 			}
 		}
-		return do()
+		return do(env)
 	})
 }
 
 // weigh takes the peak memory. A process begins with the memory of whoever
 // started it, so a small program (test/peak) starts it.
 func (r *result) weigh(peak string) error {
-	return r.inside(func() error {
-		out, err := exec.Command(peak, r.argv...).CombinedOutput()
-		if err != nil {
-			return &commandError{r.argv, out, err}
+	return r.inside(func(env []string) error {
+		cmd := r.command(env, peak)
+		cmd.Stdin = strings.NewReader(r.stdin)
+		var said strings.Builder // stdout may end within a line
+		cmd.Stderr = &said
+		err := cmd.Run()
+		words := strings.Fields(said.String())
+		if err != nil || len(words) == 0 {
+			return &commandError{r.argv, []byte(said.String()), err}
 		}
-		words := strings.Fields(string(out))
 		r.peak, err = strconv.ParseInt(words[len(words)-1], 10, 64)
 		return err
 	})
@@ -118,8 +160,13 @@ func (r *result) trace() error {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "trace")
-	err = r.inside(func() error {
-		return quietly(append([]string{"strace", "-f", "-qq", "-o", file}, r.argv...))
+	err = r.inside(func(env []string) error {
+		cmd := r.command(env, "strace", "-f", "-qq", "-o", file)
+		cmd.Stdin = strings.NewReader(r.stdin)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return &commandError{cmd.Args, out, err}
+		}
+		return nil
 	})
 	if err != nil {
 		return err
