@@ -240,12 +240,7 @@ func named(list []subject, name string) subject {
 }
 
 func comparePair(was, now subject, own bool) (pair, error) {
-	p := pair{Was: was.title, Now: now.title}
-	for _, s := range []subject{was, now} {
-		if s.left != "" {
-			p.Note = strings.TrimPrefix(p.Note+"; "+s.title+": "+s.left, "; ")
-		}
-	}
+	p := pair{Was: was.title, Now: now.title, Note: pairNote(was, now)}
 	for _, f := range commonFamilies(was, now) {
 		r, err := diff.Compare(side(was, f, own), side(now, f, own))
 		if err != nil {
@@ -257,6 +252,25 @@ func comparePair(was, now subject, own bool) (pair, error) {
 		return p, errors.New("the two sides have no family in common: " + was.title + ", " + now.title)
 	}
 	return p, nil
+}
+
+// pairNote says what cannot be compared.
+func pairNote(was, now subject) string {
+	var notes []string
+	if was.left == now.left && was.left != "" {
+		return "on both sides " + was.left
+	}
+	for _, s := range []subject{was, now} {
+		if s.left != "" {
+			notes = append(notes, s.title+": "+s.left)
+		}
+		for _, f := range iptables.Families() {
+			if !s.knows(f) {
+				notes = append(notes, f.String()+" is not compared: "+s.title+" holds no rules for it")
+			}
+		}
+	}
+	return strings.Join(notes, "; ")
 }
 
 // commonFamilies: a workload that is left alone has no rules of either; of a

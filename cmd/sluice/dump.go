@@ -18,6 +18,9 @@ import (
 // the v4.rules and v6.rules of a dry run. "-" is stdin.
 func readDumps(stdin io.Reader, paths []string) (subject, error) {
 	s := subject{title: strings.Join(paths, ", ")}
+	if s.title == "-" {
+		s.title = "stdin"
+	}
 	for _, path := range paths {
 		rules, err := readDump(stdin, path)
 		if err != nil {

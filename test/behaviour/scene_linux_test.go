@@ -153,9 +153,13 @@ func (s scene) run(t *testing.T, b builder.Backend) {
 	}
 	r.Pod.Sidecar(proxyUser, sidecar.Config{Transparent: c.Mode == builder.TProxyMode})
 	apply(t, r, c)
+	asked := subjects(t, r, c)
 	for _, p := range s.probes {
 		for _, f := range iptables.Families() {
-			t.Run(fmt.Sprintf("%s/%s", p.says, f), func(t *testing.T) { p.check(t, r, c, f) })
+			t.Run(fmt.Sprintf("%s/%s", p.says, f), func(t *testing.T) {
+				p.check(t, r, c, f)
+				p.explained(t, asked, f)
+			})
 		}
 	}
 }
