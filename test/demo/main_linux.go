@@ -3,14 +3,18 @@
 // connections, prints where they went, and removes what it made:
 //
 //	make demo
+//	make demo DEMOFLAGS=--keep
 package main
 
 import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sluicemesh/sluice/test/mesh"
 )
@@ -26,23 +30,28 @@ func main() {
 type demo struct {
 	printer
 	stage   *stage
-	program string
+	program string // sluice
+	output  string // directory for what is no text
 	backend mesh.Backend
+	keep    bool
+	ended   chan struct{} // closed when the user has had enough
 }
 
 func run(args []string) error {
+	d := demo{printer: newPrinter(os.Stdout), stage: &stage{}, ended: make(chan struct{})}
 	f := flag.NewFlagSet("demo", flag.ContinueOnError)
-	program := f.String("sluice", "bin/sluice", "the program that is shown")
+	f.StringVar(&d.program, "sluice", "bin/sluice", "the `program` that is shown")
+	f.StringVar(&d.output, "output", "build", "`directory` for the picture and the captures")
+	f.BoolVar(&d.keep, "keep", false, "leave everything in place until Ctrl-C, and say what to try")
 	backend := f.String("backend", "iptables-nft", "how rules reach the kernel: nftables, iptables-nft or iptables-legacy")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	d := demo{printer: newPrinter(os.Stdout), stage: &stage{}}
 	var err error
 	if d.backend, err = backendNamed(*backend); err != nil {
 		return err
 	}
-	if d.program, err = filepath.Abs(*program); err != nil {
+	if d.program, err = filepath.Abs(d.program); err != nil {
 		return err
 	}
 	return d.show()
@@ -60,7 +69,16 @@ func backendNamed(name string) (mesh.Backend, error) {
 }
 
 func (d demo) show() error {
-	failures := d.stage.play(func() { d.landing(); d.scenes() })
+	go d.cleanUpWhenTold()
+	failures := d.stage.play(func() {
+		d.landing()
+		m := d.scenes()
+		d.names(m)
+		d.load()
+		if d.keep {
+			d.wait(m)
+		}
+	})
 	if len(failures) > 0 {
 		return fmt.Errorf("not as it should be:\n  %s", strings.Join(failures, "\n  "))
 	}
@@ -68,14 +86,33 @@ func (d demo) show() error {
 	return nil
 }
 
+// cleanUpWhenTold ends the showing properly on Ctrl-C, and when nobody reads it
+// any more.
+func (d demo) cleanUpWhenTold() {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
+	<-told
+	if d.stage.waiting.Load() {
+		close(d.ended)
+		return
+	}
+	d.stage.cleanUp()
+	os.Exit(1)
+}
+
 // command shows a command line as one would type it.
 func (d demo) command(args []string) {
-	quoted := []string{filepath.Base(args[0])}
-	for _, a := range args[1:] {
+	short := append([]string{filepath.Base(args[0])}, args[1:]...)
+	d.line("%s", d.paint(blue, "$ "+typed(short)))
+}
+
+func typed(args []string) string {
+	var quoted []string
+	for _, a := range args {
 		if a == "" || strings.ContainsAny(a, "* ") {
 			a = "'" + a + "'"
 		}
 		quoted = append(quoted, a)
 	}
-	d.line("%s", d.paint(blue, "$ "+strings.Join(quoted, " ")))
+	return strings.Join(quoted, " ")
 }

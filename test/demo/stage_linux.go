@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -15,6 +16,8 @@ type stage struct {
 	mu       sync.Mutex
 	cleanups []func()
 	failures []string
+	cleaning sync.Mutex
+	waiting  atomic.Bool // all is shown, and left in place for the user
 }
 
 // failure is what Fatal panics with.
@@ -41,10 +44,33 @@ func (s *stage) Fatalf(format string, args ...any) { panic(failure(fmt.Sprintf(f
 // play runs the demonstration, cleans up, and returns what failed.
 func (s *stage) play(show func()) []string {
 	s.run(show)
-	for i := len(s.cleanups) - 1; i >= 0; i-- {
-		s.run(s.cleanups[i])
-	}
+	s.cleanUp()
 	return s.failures
+}
+
+// cleanUp runs the clean-ups once, the last one first. Who comes second waits.
+func (s *stage) cleanUp() {
+	s.cleaning.Lock()
+	defer s.cleaning.Unlock()
+	for {
+		fn := s.last()
+		if fn == nil {
+			return
+		}
+		s.run(fn)
+	}
+}
+
+// last takes the clean-up that was registered last; nil if there is none left.
+func (s *stage) last() func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.cleanups) == 0 {
+		return nil
+	}
+	fn := s.cleanups[len(s.cleanups)-1]
+	s.cleanups = s.cleanups[:len(s.cleanups)-1]
+	return fn
 }
 
 func (s *stage) run(fn func()) {

@@ -6,12 +6,15 @@
 //	testsidecar sidecar [-mode report|forward] [-tproxy] [-out N] [-in N] [-tunnel N] [-dns N] [-upstream ADDR:PORT]
 //	testsidecar app NAME ADDR:PORT...
 //	testsidecar ask [-network tcp|udp] ADDR:PORT
+//	testsidecar get ADDR:PORT
 //
+// Ask prints who took the connection, get what an HTTP server saw of a request.
 // The first two print "ready" once they listen, and serve until SIGTERM or
 // SIGINT.
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -32,9 +35,9 @@ func main() {
 }
 
 func run(args []string) error {
-	commands := map[string]func([]string) error{"sidecar": runSidecar, "app": runApp, "ask": ask}
+	commands := map[string]func([]string) error{"sidecar": runSidecar, "app": runApp, "ask": ask, "get": get}
 	if len(args) == 0 || commands[args[0]] == nil {
-		return errors.New("want one of: sidecar, app, ask")
+		return errors.New("want one of: sidecar, app, ask, get")
 	}
 	return commands[args[0]](args[1:])
 }
@@ -118,5 +121,25 @@ func ask(args []string) error {
 		return err
 	}
 	_, err = fmt.Println(r)
+	return err
+}
+
+func get(args []string) error {
+	if len(args) != 1 {
+		return errors.New("want an address")
+	}
+	to, err := netip.ParseAddrPort(args[0])
+	if err != nil {
+		return err
+	}
+	status, seen, err := sidecar.Get(sock.Host{}, to, "from-the-command-line")
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(seen, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Printf("%d\n%s\n", status, text)
 	return err
 }
