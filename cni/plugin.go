@@ -16,7 +16,9 @@ import (
 type Agent interface {
 	// Ask asks for one pod over the socket at path.
 	Ask(ctx context.Context, path string, q podapi.Request) (podapi.Response, error)
-	// Tell reports what a call did.
+	// Note reports what a call did, without waiting for the agent to read it.
+	Note(ctx context.Context, path string, r podapi.Report) error
+	// Tell is Note that waits.
 	Tell(ctx context.Context, path string, r podapi.Report) error
 }
 

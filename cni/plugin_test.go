@@ -36,7 +36,11 @@ func (a *fakeAgent) Ask(_ context.Context, _ string, q podapi.Request) (podapi.R
 	return podapi.Response{UID: q.UID, Found: true, Pod: &p}, err
 }
 
-func (a *fakeAgent) Tell(_ context.Context, _ string, r podapi.Report) error {
+func (a *fakeAgent) Tell(ctx context.Context, path string, r podapi.Report) error {
+	return a.Note(ctx, path, r)
+}
+
+func (a *fakeAgent) Note(_ context.Context, _ string, r podapi.Report) error {
 	a.reports = append(a.reports, r)
 	return a.err
 }

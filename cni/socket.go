@@ -20,3 +20,8 @@ func (Socket) Ask(ctx context.Context, path string, q podapi.Request) (podapi.Re
 func (Socket) Tell(ctx context.Context, path string, r podapi.Report) error {
 	return podapi.Tell(ctx, path, r)
 }
+
+// Note implements [Agent].
+func (Socket) Note(ctx context.Context, path string, r podapi.Report) error {
+	return podapi.Note(ctx, path, r)
+}

@@ -93,7 +93,7 @@ func (c *call) status() error {
 	if c.Config.AgentRequired != netconf.Always {
 		return nil
 	}
-	if err := c.tell(podapi.Report{Verb: c.Verb, Outcome: string(decide.Pass), Reason: "status"}); err != nil {
+	if err := c.speak(c.Agent.Tell, podapi.Report{Verb: c.Verb, Outcome: string(decide.Pass), Reason: "status"}); err != nil {
 		return &Error{Code: CodeUnavailable, Message: "the node agent does not answer, and agent_required is always", Details: err.Error(), Err: err}
 	}
 	return nil
@@ -156,7 +156,7 @@ func (c *call) report(d decide.Decision, a Applied, err error) {
 		r.Outcome, r.Code, r.Message = string(decide.Fail), int(codeOf(err)), err.Error()
 	}
 	c.logReport(d, r)
-	if err := c.tell(r); err != nil {
+	if err := c.speak(c.Agent.Note, r); err != nil {
 		c.log.Debug("the agent was not told", "error", err)
 	}
 }
@@ -179,10 +179,11 @@ func (c *call) logReport(d decide.Decision, r podapi.Report) {
 	c.log.Info("decided", attrs...)
 }
 
-func (c *call) tell(r podapi.Report) error {
+// speak talks to the agent within its own short deadline.
+func (c *call) speak(to func(context.Context, string, podapi.Report) error, r podapi.Report) error {
 	ctx, cancel := context.WithTimeout(c.ctx, tellTimeout)
 	defer cancel()
-	return c.Agent.Tell(ctx, c.Config.Socket, r)
+	return to(ctx, c.Config.Socket, r)
 }
 
 // printResult ends a successful ADD.

@@ -26,13 +26,24 @@ func Ask(ctx context.Context, path string, q Request) (Response, error) {
 	return res, nil
 }
 
-// Tell reports to the agent what a call did. A failure is worth a log line and
-// nothing more: a pod never waits for a metric.
+// Tell reports to the agent what a call did, and waits until it has taken note.
 func Tell(ctx context.Context, path string, r Report) error {
 	r = r.fits()
 	r.Version = Version
 	_, err := exchange(ctx, path, message{Report: &r})
 	return err
+}
+
+// Note is Tell that does not wait: a pod never waits for a metric. A failure is
+// worth a log line and nothing more.
+func Note(ctx context.Context, path string, r Report) error {
+	r = r.fits()
+	r.Version = Version
+	conn, err := send(ctx, path, message{Report: &r})
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // answers checks that the response is for the pod that q names.
@@ -61,22 +72,31 @@ func (p *Pod) Is(uid string) bool {
 
 // exchange sends one message and reads one answer on a connection of its own.
 func exchange(ctx context.Context, path string, m message) (Response, error) {
-	line, err := encode(m, MaxRequest)
-	if err != nil {
-		return Response{}, &Error{Kind: Garbled, Op: "write to", Path: path, Err: err}
-	}
-	if err := CheckFolder(path); err != nil {
-		return Response{}, err
-	}
-	conn, err := dial(ctx, path)
+	conn, err := send(ctx, path, m)
 	if err != nil {
 		return Response{}, err
 	}
 	defer conn.Close()
-	if _, err := conn.Write(line); err != nil {
-		return Response{}, failure("write to", path, err)
-	}
 	return answer(conn, path)
+}
+
+// send sends one message on a connection that the caller closes.
+func send(ctx context.Context, path string, m message) (net.Conn, error) {
+	line, err := encode(m, MaxRequest)
+	if err != nil {
+		return nil, &Error{Kind: Garbled, Op: "write to", Path: path, Err: err}
+	}
+	if err := CheckFolder(path); err != nil {
+		return nil, err
+	}
+	conn, err := dial(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(line); err != nil {
+		return nil, errors.Join(failure("write to", path, err), conn.Close())
+	}
+	return conn, nil
 }
 
 func dial(ctx context.Context, path string) (net.Conn, error) {

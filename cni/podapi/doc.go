@@ -8,7 +8,7 @@
 //	  │←──────────────────────────────────────┤
 //
 // A report takes the same way: {"report":{…}}\n, answered by an empty
-// Response. One connection carries one exchange; whoever is slow, speaks too
+// Response, for which the plugin need not wait. One connection carries one exchange; whoever is slow, speaks too
 // much or is not root is cut off. The line is JSON so that a person can speak
 // it with a terminal, and versioned because during a rolling upgrade the
 // plugin on disk and the agent in memory differ.

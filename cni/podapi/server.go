@@ -130,10 +130,15 @@ func (s Server) serve(ctx context.Context, conn *net.UnixConn) {
 	m, err := s.read(conn)
 	if err != nil {
 		s.failed(conn, err)
-		s.write(conn, Response{Version: Version, Error: err.Err.Error()})
+		if err := s.write(conn, Response{Version: Version, Error: err.Err.Error()}); err != nil {
+			s.failed(conn, failure("write to", "", err))
+		}
 		return
 	}
-	s.write(conn, s.respond(ctx, m))
+	res := s.respond(ctx, m)
+	if err := s.write(conn, res); err != nil && m.Report == nil { // whoever reports need not wait
+		s.failed(conn, failure("write to", "", err))
+	}
 }
 
 func (s Server) read(conn *net.UnixConn) (message, *Error) {
@@ -168,18 +173,17 @@ func (s Server) respond(ctx context.Context, m message) Response {
 }
 
 // write sends the answer, or the reason why it can't be sent.
-func (s Server) write(conn *net.UnixConn, res Response) {
+func (s Server) write(conn *net.UnixConn, res Response) error {
 	line, err := encode(res, MaxResponse)
 	if err != nil {
 		s.failed(conn, &Error{Kind: Garbled, Op: "write to", Err: err})
 		line, _ = encode(Response{Version: Version, UID: res.UID, Error: "answer: " + err.Error()}, MaxResponse)
 	}
 	if err := conn.SetWriteDeadline(time.Now().Add(s.Timeout)); err != nil {
-		return
+		return err
 	}
-	if _, err := conn.Write(line); err != nil {
-		s.failed(conn, failure("write to", "", err))
-	}
+	_, err = conn.Write(line)
+	return err
 }
 
 func (s Server) failed(conn *net.UnixConn, err *Error) {

@@ -350,3 +350,27 @@ func threadAs(uid int, f func() error) error {
 // lockThread keeps the goroutine on its thread until it ends, and the thread
 // ends with it: no other goroutine ever runs with the changed uid.
 func lockThread() { runtime.LockOSThread() }
+
+func TestANoteArrivesThoughItsSenderIsGone(t *testing.T) {
+	a := &agent{}
+	path := start(t, Server{Handler: a})
+	for i := range 50 {
+		if err := Note(t.Context(), path, Report{Verb: "ADD", Name: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	arrived := func() int {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return len(a.reports)
+	}
+	for deadline := time.Now().Add(5 * time.Second); arrived() < 50 && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if got := arrived(); got != 50 {
+		t.Errorf("got %d of 50 notes", got)
+	}
+	if failed := a.failures(); len(failed) > 0 {
+		t.Errorf("a sender that does not wait counts as a failure: %v", failed)
+	}
+}

@@ -73,6 +73,12 @@ func TestTheAgentLearnsWhatBecameOfEachCall(t *testing.T) {
 	list := n.list("1.0.0", n.sluice(`"backend":"nftables"`))
 	n.kubernetesPod(meshed()).mustAdd(list)
 	n.kubernetesPod(nil).mustAdd(list)
+	for range 100 { // the plugin does not wait for the agent to read
+		if len(n.agent.Reports()) == 2 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	var got []string
 	for _, r := range n.agent.Reports() {
 		got = append(got, strings.TrimSpace(r.Verb+" "+r.Outcome+" "+r.Reason+" "+r.Backend))
