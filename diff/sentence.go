@@ -97,13 +97,13 @@ func (c *comparison) product(b box) bdd.Ref {
 
 // describe is a box in words: "TCP from uid 1337 over lo to its own address, port 15008".
 func (c *comparison) describe(b box) string {
-	text := c.protocols(b) + c.senders(b) + c.ways(b) + c.destinations(b)
+	parts := []string{c.protocols(b) + c.senders(b) + c.ways(b) + c.destinations(b)}
 	for _, s := range []string{
 		c.ports(b, dimDstPort, "port"), c.addresses(b, dimSrc, "from"), c.ports(b, dimSrcPort, "source port"), c.stateWords(b),
 		c.markWords(b.values[dimMark]), c.transparent(b),
 	} {
 		if s != "" {
-			text += ", " + s
+			parts = append(parts, s)
 		}
 	}
 	for _, g := range b.given {
@@ -111,9 +111,9 @@ func (c *comparison) describe(b box) string {
 		if g.holds {
 			holds = "holds"
 		}
-		text += fmt.Sprintf(", where “%s” %s", c.opaque[g.index], holds)
+		parts = append(parts, fmt.Sprintf("where “%s” %s", c.opaque[g.index], holds))
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 func (c *comparison) protocols(b box) string {

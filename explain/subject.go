@@ -37,20 +37,6 @@ func (s Subject) families() []iptables.Family {
 	return list
 }
 
-// counted says whether the rules come with counters that counted anything.
-func (s Subject) counted() bool {
-	for _, rs := range s.Rules {
-		for _, c := range rs.Chains {
-			for i := range c.Rules {
-				if c.Rules[i].Count.Packets > 0 {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
 // transparent says whether policy routing delivers packets of a mark here: the
 // mark that TPROXY sets, for which its users make a rule and a route.
 func transparent(rs iptables.Ruleset) func(uint32) bool {

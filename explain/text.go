@@ -94,7 +94,7 @@ func (t *teller) headings(s Step) {
 		if t.told {
 			words = "Then arriving by lo"
 		}
-		fmt.Fprintf(t, "\n%s:\n", words)
+		fmt.Fprintf(t.Builder, "\n%s:\n", words)
 		t.told = true
 	}
 	if place := s.Table + " " + s.Chain; place != t.place {
@@ -103,7 +103,7 @@ func (t *teller) headings(s Step) {
 		if s.Depth > 0 {
 			via = "  (from " + s.Hook + ")"
 		}
-		fmt.Fprintf(t, "  %s%s\n", place, via)
+		fmt.Fprintf(t.Builder, "  %s%s\n", place, via)
 	}
 }
 
@@ -131,7 +131,7 @@ func (t *teller) step(i int, s Step) {
 	case s.Matched:
 		line = pad(line) + "matches"
 	}
-	fmt.Fprintln(t, line)
+	fmt.Fprintln(t.Builder, line)
 }
 
 const column = 84 // where the reasons stand
@@ -151,5 +151,5 @@ func (t *teller) end(w Way) {
 	if w.Port != 0 {
 		end = fmt.Sprintf("port %d", w.Port)
 	}
-	fmt.Fprintf(t, "\n  ⇒ %s\n", end)
+	fmt.Fprintf(t.Builder, "\n  ⇒ %s\n", end)
 }

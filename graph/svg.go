@@ -80,7 +80,7 @@ func (b Box) colour() string {
 
 type canvas struct{ strings.Builder }
 
-func (s *canvas) put(format string, args ...any) { fmt.Fprintf(s, format+"\n", args...) }
+func (s *canvas) put(format string, args ...any) { fmt.Fprintf(&s.Builder, format+"\n", args...) }
 
 func escape(text string) string {
 	var b strings.Builder
@@ -110,13 +110,14 @@ func (s *canvas) lines(p Picture, b Box, spots map[string]spot, hot, faint bool)
 func (p Picture) curve(b Box, row int, to spot, spots map[string]spot) string {
 	from := spots[b.ID]
 	x, y := from.x+from.w, from.row(row)
-	path := fmt.Sprintf("M%.1f,%.1f", x, y)
+	var path strings.Builder
+	fmt.Fprintf(&path, "M%.1f,%.1f", x, y)
 	bend := func(x2, y2 float64) {
 		reach := max(40, (x2-x)/2)
 		if x2 <= x { // back to an earlier column: around the outside
 			reach = 70
 		}
-		path += fmt.Sprintf(" C%.1f,%.1f %.1f,%.1f %.1f,%.1f", x+reach, y, x2-reach, y2, x2, y2)
+		fmt.Fprintf(&path, " C%.1f,%.1f %.1f,%.1f %.1f,%.1f", x+reach, y, x2-reach, y2, x2, y2)
 		x, y = x2, y2
 	}
 	for column := b.column + 1; column < p.columns-1; column++ {
@@ -126,11 +127,11 @@ func (p Picture) curve(b Box, row int, to spot, spots map[string]spot) string {
 		}
 		free := p.gap(column, y, spots)
 		bend(left-6, free)
-		path += fmt.Sprintf(" L%.1f,%.1f", right+6, free)
+		fmt.Fprintf(&path, " L%.1f,%.1f", right+6, free)
 		x = right + 6
 	}
 	bend(to.x-2, to.y+header/2)
-	return path
+	return path.String()
 }
 
 // span is where a column begins and ends.
@@ -144,10 +145,10 @@ func (p Picture) span(column int, spots map[string]spot) (left, right float64, o
 
 // gap is the height nearest to y at which a line passes between a column's boxes.
 func (p Picture) gap(column int, y float64, spots map[string]spot) float64 {
-	const clear = gapY / 2
+	const room = gapY / 2
 	free := func(y float64) bool {
 		for _, b := range p.inColumn(column) {
-			if s := spots[b.ID]; y > s.y-clear+1 && y < s.y+s.h+clear-1 {
+			if s := spots[b.ID]; y > s.y-room+1 && y < s.y+s.h+room-1 {
 				return false
 			}
 		}
@@ -156,7 +157,7 @@ func (p Picture) gap(column int, y float64, spots map[string]spot) float64 {
 	best, found := y, free(y)
 	for _, b := range p.inColumn(column) {
 		s := spots[b.ID]
-		for _, try := range []float64{s.y - clear, s.y + s.h + clear} {
+		for _, try := range []float64{s.y - room, s.y + s.h + room} {
 			if free(try) && (!found || abs(try-y) < abs(best-y)) {
 				best, found = try, true
 			}

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -78,7 +79,7 @@ func (p Picture) Mermaid() string {
 			}
 			fmt.Fprintf(&b, "  %s -- \"%s\" --> %s\n", node(box.ID), plain(strings.TrimSuffix(number(r), " ")+" "+r.Words), node(r.To))
 			if r.Hot {
-				hot = append(hot, fmt.Sprint(line))
+				hot = append(hot, strconv.Itoa(line))
 			}
 			line++
 		}
@@ -102,16 +103,17 @@ func (b Box) mermaid() string {
 	if b.Kind == Outcome {
 		return fmt.Sprintf(`(["%s<br/>%s"])`, plain(b.Title), plain(b.Detail))
 	}
-	text := "<b>" + plain(b.Title) + "</b><br/>" + plain(b.Detail)
+	lines := []string{"<b>" + plain(b.Title) + "</b>", plain(b.Detail)}
 	for _, r := range b.Rows {
-		if r.To == "" {
-			text += "<br/>" + plain(number(r)+r.Words)
-			if r.End != "" {
-				text += ": " + plain(r.End)
-			}
+		switch {
+		case r.To != "":
+		case r.End != "":
+			lines = append(lines, plain(number(r)+r.Words)+": "+plain(r.End))
+		default:
+			lines = append(lines, plain(number(r)+r.Words))
 		}
 	}
-	return `["` + text + `"]`
+	return `["` + strings.Join(lines, "<br/>") + `"]`
 }
 
 // node is an ID that Mermaid takes.

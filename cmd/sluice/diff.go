@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,9 +82,7 @@ func runDiff(ctx context.Context, p program, v *values, args []string) error {
 	if format == "json" {
 		err = printJSON(p.stdout, pairs)
 	} else {
-		for _, x := range pairs {
-			x.print(p, v.bool("all"))
-		}
+		_, err = io.WriteString(p.stdout, pairsText(pairs, v.bool("all")))
 	}
 	if err == nil && slices.ContainsFunc(pairs, pair.differ) {
 		return exitError(exitDifferent)
@@ -306,25 +305,4 @@ func side(s subject, f iptables.Family, own bool) diff.Side {
 		names[port] = string(role)
 	}
 	return diff.Side{Rules: rules, Names: names}
-}
-
-// few differences of the kinds that few people ask about are listed.
-const few = 10
-
-func (p pair) print(prog program, all bool) {
-	w := prog.stdout
-	if p.Was != p.Now || len(p.Results) > 0 {
-		fmt.Fprintf(w, "%s → %s\n", p.Was, p.Now)
-	}
-	if p.Note != "" {
-		fmt.Fprintf(w, "  %s\n", p.Note)
-	}
-	for _, r := range p.Results {
-		if r.Equivalent() {
-			fmt.Fprintf(w, "  %s: equivalent\n", r.Family)
-			continue
-		}
-		fmt.Fprintf(w, "  %s:\n", r.Family)
-		kinds(w, r, all)
-	}
 }

@@ -2,17 +2,39 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/sluicemesh/sluice/diff"
 )
 
-// kinds prints the differences of a family by kind. Connections are what most
-// people ask about; of the rest, without all, only so many are listed.
-func kinds(w io.Writer, r diff.Result, all bool) {
+// few differences of the kinds that few people ask about are listed.
+const few = 10
+
+// pairsText tells what came of comparing pairs.
+func pairsText(pairs []pair, all bool) string {
+	var b strings.Builder
+	for _, p := range pairs {
+		fmt.Fprintf(&b, "%s → %s\n", p.Was, p.Now)
+		if p.Note != "" {
+			fmt.Fprintf(&b, "  %s\n", p.Note)
+		}
+		for _, r := range p.Results {
+			if r.Equivalent() {
+				fmt.Fprintf(&b, "  %s: equivalent\n", r.Family)
+				continue
+			}
+			fmt.Fprintf(&b, "  %s:\n", r.Family)
+			resultText(&b, r, all)
+		}
+	}
+	return b.String()
+}
+
+// resultText tells the differences of a family by kind. Connections are what
+// most people ask about; of the rest, without all, only so many are listed.
+func resultText(b *strings.Builder, r diff.Result, all bool) {
 	for _, d := range r.Of(diff.Connections) {
-		fmt.Fprintf(w, "    %s\n", d)
+		fmt.Fprintf(b, "    %s\n", d)
 	}
 	for _, k := range []struct {
 		kind  diff.Kind
@@ -25,24 +47,24 @@ func kinds(w io.Writer, r diff.Result, all bool) {
 		if len(list) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "    %s:\n", k.title)
+		fmt.Fprintf(b, "    %s:\n", k.title)
 		for i, d := range list {
 			if i == few && !all {
-				fmt.Fprintf(w, "      and %d more (--all lists them)\n", len(list)-few)
+				fmt.Fprintf(b, "      and %d more (--all lists them)\n", len(list)-few)
 				break
 			}
-			fmt.Fprintf(w, "      %s\n", d)
+			fmt.Fprintf(b, "      %s\n", d)
 		}
 	}
 	if r.More {
-		fmt.Fprintln(w, "    and more than can be listed")
+		fmt.Fprintln(b, "    and more than can be listed")
 	}
 }
 
 // items splits a comma list and drops empty items.
 func items(text string) []string {
 	var list []string
-	for _, item := range strings.Split(text, ",") {
+	for item := range strings.SplitSeq(text, ",") {
 		if item = strings.TrimSpace(item); item != "" {
 			list = append(list, item)
 		}

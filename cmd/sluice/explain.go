@@ -3,9 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -89,13 +90,12 @@ func runExplain(ctx context.Context, p program, v *values) error {
 	if v.bool("all") {
 		width = 0
 	}
-	for i, e := range list {
-		if i > 0 {
-			fmt.Fprintln(p.stdout)
-		}
-		e.print(p, width)
+	texts := make([]string, 0, len(list))
+	for _, e := range list {
+		texts = append(texts, e.text(width))
 	}
-	return nil
+	_, err = io.WriteString(p.stdout, strings.Join(texts, "\n"))
+	return err
 }
 
 func asked(v *values) explain.Asked {
@@ -120,16 +120,15 @@ func answer(s subject, q explain.Question) explained {
 	return e
 }
 
-func (e explained) print(p program, width int) {
+func (e explained) text(width int) string {
 	if e.Left != "" {
-		fmt.Fprintf(p.stdout, "%s: %s\n", e.Workload, e.Left)
+		return e.Workload + ": " + e.Left + "\n"
 	}
-	for i, a := range e.Answers {
-		if i > 0 {
-			fmt.Fprintln(p.stdout)
-		}
-		fmt.Fprint(p.stdout, a.Text(width))
+	texts := make([]string, 0, len(e.Answers))
+	for _, a := range e.Answers {
+		texts = append(texts, a.Text(width))
 	}
+	return strings.Join(texts, "\n")
 }
 
 // subjects are what the options name: saved rules, a living namespace, the

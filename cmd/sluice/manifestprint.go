@@ -28,11 +28,12 @@ func (a applyRun) printManifests(path, format string) error {
 	if format == "json" || format == "yaml" {
 		return a.printPlans(list, format)
 	}
-	for i, s := range list {
-		if i > 0 {
-			fmt.Fprintln(a.p.stdout)
+	blank := ""
+	for _, s := range list {
+		if _, err := fmt.Fprintf(a.p.stdout, "%s# %s\n", blank, s.title); err != nil {
+			return err
 		}
-		fmt.Fprintf(a.p.stdout, "# %s\n", s.title)
+		blank = "\n"
 		if err := a.printSubject(s, format); err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ func random(s *Store, r *rand.Rand, depth int) (Ref, truth) {
 	case 3:
 		return s.Minus(a, b), x &^ y
 	}
-	return s.If(a, b, a.Not()), x&y | ^x & ^x
+	return s.If(a, b, a.Not()), x&y | ^x
 }
 
 func has(s *Store, r Ref, vector int) bool {
