@@ -11,7 +11,7 @@ import (
 // tables is an iptables backend.
 type tables struct{ xtables.Backend }
 
-func (t tables) name() string { return t.Backend.String() }
+func (t tables) name() string { return t.String() }
 
 func (t tables) programs(f iptables.Family) bool { return t.Has(f) }
 

@@ -1,8 +1,9 @@
 package nftables
 
 import (
-	"github.com/sluicemesh/sluice/internal/nfnl"
 	"golang.org/x/sys/unix"
+
+	"github.com/sluicemesh/sluice/internal/nfnl"
 )
 
 // expr is one expression as the kernel lists it.

@@ -30,7 +30,6 @@ func asChains(ts Tables, f iptables.Family) iptables.Ruleset {
 
 // sameOutcome compares what becomes of a packet, not by which rule.
 func sameOutcome(a, b iptables.Outcome) bool {
-	a.Stop, b.Stop = iptables.Step{}, iptables.Step{}
 	return a.Fate == b.Fate && a.Port == b.Port && a.Mark == b.Mark && a.ConnMark == b.ConnMark && a.Zone == b.Zone
 }
 

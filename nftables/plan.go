@@ -2,6 +2,7 @@ package nftables
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/sluicemesh/sluice/iptables"
 )
@@ -37,11 +38,11 @@ func (p Plan) Len() int { return len(p.steps) }
 
 // String is the plan as commands of nft, one a line.
 func (p Plan) String() string {
-	text := ""
+	var b strings.Builder
 	for _, s := range p.steps {
-		text += s.String() + "\n"
+		b.WriteString(s.String() + "\n")
 	}
-	return text
+	return b.String()
 }
 
 // String is the step as a command of nft.

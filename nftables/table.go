@@ -120,4 +120,4 @@ func (ts Tables) Counted() Tables {
 
 // Equal says whether two rules do the same for the same packets of the same
 // families. Counters are no part of it.
-func (r Rule) Equal(other Rule) bool { return r.Only == other.Only && r.Rule.Same(other.Rule) }
+func (r Rule) Equal(other Rule) bool { return r.Only == other.Only && r.Same(other.Rule) }

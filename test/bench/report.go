@@ -11,13 +11,12 @@ import (
 
 // report is everything that was measured.
 type report struct {
-	machine  []string
-	rounds   int
-	results  []result
-	plugins  []result
-	crowds   []crowdResult
-	points   []point
-	commands []string
+	machine []string
+	rounds  int
+	results []result
+	plugins []result
+	crowds  []crowdResult
+	points  []point
 }
 
 type crowdResult struct {
