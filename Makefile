@@ -55,6 +55,12 @@ e2e: packages-test packages-e2e $(GOTESTSUM) ## pods on libcni, a real container
 race: packages-test $(GOTESTSUM) ## every test under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -count=1 -timeout 8m $(TESTFLAGS) $(PKG)
 
+# The programs of the cluster are built once, into build/kube (about six minutes).
+.PHONY: e2e-cluster
+e2e-cluster: packages-test ## the node agent on a real Kubernetes (root)
+	go vet -tags cluster ./test/cluster
+	go test -tags cluster -count=1 -timeout 25m $(TESTFLAGS) ./test/cluster
+
 .PHONY: lint
 lint: packages-lint $(GOLANGCI) ## format, linters, the other platforms, tidy modules, shell scripts
 	$(GOLANGCI) run

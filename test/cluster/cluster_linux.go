@@ -166,12 +166,12 @@ current-context: c
 `, serviceIP, token)
 }
 
-// end stops everything, the kubelet's pods included.
+// end stops the components. The pods go with the runtime, by their cgroup: one
+// that was restarted meanwhile has ended already.
 func (c *Cluster) end() {
 	for _, name := range []string{"kubelet", "scheduler", "controllers", "apiserver", "etcd"} {
 		c.Stop(name)
 	}
-	c.RemoveAll()
 }
 
 // Output is what a component has written.
