@@ -14,7 +14,7 @@ GOBUILD  := go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 PROGRAMS := $(addprefix ./,$(wildcard cmd/*)) ./test/sidecar/cmd/testsidecar
 
 # Narrow a run: make test PKG=./iptables/... TESTFLAGS='-run Reconcile -v'
-PKG       ?= $(shell go list ./... | grep -vE '/test/(libcni|containerd)$$')
+PKG       ?= $(shell go list ./... | grep -vE '/test/(libcni|containerd|ships)$$')
 TESTFLAGS ?=
 FUZZTIME  ?= 10s
 BENCHFLAGS ?=
@@ -47,8 +47,8 @@ test: packages-test $(GOTESTSUM) ## vet and every test (root; installs missing D
 
 # One package after the other: each has the machine's runtimes to itself.
 .PHONY: e2e
-e2e: packages-test packages-e2e $(GOTESTSUM) ## pods on libcni, a real containerd and podman, the mesh under load (root; some minutes)
-	$(GOTESTSUM) --format testname --hide-summary=output -- -count=1 -timeout 9m -p 1 $(TESTFLAGS) ./test/libcni ./test/containerd
+e2e: packages-test packages-e2e $(GOTESTSUM) ## pods on libcni, containerd and podman, images, chart, guides, the mesh under load (root; some minutes)
+	$(GOTESTSUM) --format testname --hide-summary=output -- -count=1 -timeout 9m -p 1 $(TESTFLAGS) ./test/libcni ./test/containerd ./test/ships
 	$(GOTESTSUM) --format testname --hide-summary=output -- -count=1 -timeout 9m $(TESTFLAGS) ./test/mesh -load 10s -connections 200
 
 .PHONY: race

@@ -36,6 +36,9 @@ func TestTheReferenceSaysWhatTheCodeDoes(t *testing.T) {
 	for _, c := range documented(root) {
 		pages["man/"+strings.ReplaceAll(c.CommandPath(), " ", "-")+".1"] = manual(c)
 	}
+	for name, words := range conceptPictures() {
+		pages["pictures/"+name+".svg"] = picture(t, words)
+	}
 	for name, want := range pages {
 		hold(t, filepath.Join(docs, name), want)
 	}
