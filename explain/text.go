@@ -53,6 +53,9 @@ func (w Way) walkText(b *strings.Builder, quiet int) {
 	for _, s := range w.Steps {
 		counted = counted || s.Packets > 0
 	}
+	if counted {
+		b.WriteString("\nBefore each rule stand the packets that the kernel has counted.\n")
+	}
 	t := teller{Builder: b, counted: counted, deciding: w.Deciding}
 	for i := 0; i < len(w.Steps); i++ {
 		s := w.Steps[i]

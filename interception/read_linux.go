@@ -26,7 +26,7 @@ func Read(ctx context.Context, o Options) ([]Live, error) {
 			if !b.programs(f) {
 				continue
 			}
-			rules, err := b.read(ctx, f)
+			rules, err := counted(ctx, b, f)
 			if err != nil {
 				return nil, err
 			}
@@ -38,6 +38,17 @@ func Read(ctx context.Context, o Options) ([]Live, error) {
 		}
 	}
 	return list, nil
+}
+
+// counted reads a backend with its counters. Those of nf_tables come with the
+// rules, if the rules count.
+func counted(ctx context.Context, b backend, f iptables.Family) (iptables.Ruleset, error) {
+	t, ok := b.(tables)
+	if !ok {
+		return b.read(ctx, f)
+	}
+	rs, err := t.ReadCounted(ctx, f)
+	return withElements(ctx, rs), err
 }
 
 // installed are the iptables flavours that can be read here.

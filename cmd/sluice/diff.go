@@ -114,8 +114,12 @@ func (a applyRun) operand(ctx context.Context, arg string) ([]subject, error) {
 }
 
 // one wants a single subject: rules in several backends are not one rule set.
+// If only one of them holds rules of ours, that is the one.
 func one(arg string) func([]subject, error) ([]subject, error) {
 	return func(list []subject, err error) ([]subject, error) {
+		if ours := slices.DeleteFunc(slices.Clone(list), func(s subject) bool { return !s.ours() }); len(ours) == 1 {
+			return ours, err
+		}
 		if len(list) > 1 {
 			var titles []string
 			for _, s := range list {
@@ -125,6 +129,10 @@ func one(arg string) func([]subject, error) ([]subject, error) {
 		}
 		return list, err
 	}
+}
+
+func (s subject) ours() bool {
+	return slices.ContainsFunc(s.rules, func(rs iptables.Ruleset) bool { return !rs.Own().Empty() })
 }
 
 // fromFlags parses settings that are given as one argument.
@@ -260,6 +268,9 @@ func pairNote(was, now subject) string {
 		return "on both sides " + was.left
 	}
 	for _, s := range []subject{was, now} {
+		if s.note != "" {
+			notes = append(notes, s.title+": "+s.note)
+		}
 		if s.left != "" {
 			notes = append(notes, s.title+": "+s.left)
 		}

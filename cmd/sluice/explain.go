@@ -65,6 +65,7 @@ const quiet = 12
 type explained struct {
 	Workload string           `json:"workload,omitempty"`
 	Left     string           `json:"leftAlone,omitempty"` // why, of a workload without rules
+	Note     string           `json:"note,omitempty"`      // what else is to be known
 	Answers  []explain.Answer `json:"answers,omitempty"`
 }
 
@@ -105,7 +106,7 @@ func asked(v *values) explain.Asked {
 }
 
 func answer(s subject, q explain.Question) explained {
-	e := explained{Left: s.left}
+	e := explained{Left: s.left, Note: s.note}
 	if s.parsed != nil || s.left != "" {
 		e.Workload = s.title
 	}
@@ -124,9 +125,12 @@ func (e explained) text(width int) string {
 	if e.Left != "" {
 		return e.Workload + ": " + e.Left + "\n"
 	}
-	texts := make([]string, 0, len(e.Answers))
+	texts := make([]string, 0, len(e.Answers)+1)
 	for _, a := range e.Answers {
 		texts = append(texts, a.Text(width))
+	}
+	if e.Note != "" {
+		texts = append(texts, "Beware: "+e.Note+".\n")
 	}
 	return strings.Join(texts, "\n")
 }

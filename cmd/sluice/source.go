@@ -16,6 +16,7 @@ import (
 // a workload of a manifest, a dump, or a living namespace.
 type subject struct {
 	title string // "" for the command's own settings
+	note  string // what else is to be known about it
 	// left is why a workload is left alone; it has no rules then.
 	left string
 	// parsed is what the rules were made of; nil if that is not known.
