@@ -14,11 +14,6 @@ import (
 	"github.com/sluicemesh/sluice/validation"
 )
 
-// unprivileged is what istio-validation has: the proxy's ids and no capability.
-func unprivileged(f *validation.Facts) {
-	f.UID, f.GID, f.SetIDs, f.NetRaw, f.NetAdmin = 1337, 1337, false, false, false
-}
-
 // loadNative loads the rules as the nf_tables backend has them.
 func loadNative(t *testing.T, r *rig.Rig, c builder.Config) {
 	t.Helper()

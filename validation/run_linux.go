@@ -121,7 +121,7 @@ func (r *run) hopeless() bool {
 				r.early = "waiting can't change that: " + f.String()
 				return true
 			}
-			lost = lost || f.Got == string(lostPacket) || f.Got == noAddress
+			lost = lost || f.Got == string(lostPacket) || f.Got == string(noAddress)
 		}
 		if x.Status == Failed && r.captured[x.Check.Family] && r.round > 2 {
 			stays = x.Check.Family.String() + " rules are there and stay wrong"
@@ -140,7 +140,7 @@ func (r *run) hopeless() bool {
 // kernel says about an address that is not usable yet.
 const (
 	lostPacket builder.Verdict = "nothing: it was not delivered"
-	noAddress                  = "the address can't be used yet"
+	noAddress  builder.Verdict = "the address can't be used yet"
 )
 
 // do runs one check.

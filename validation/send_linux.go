@@ -15,7 +15,7 @@ const batch = 64
 
 // quiet is how long a packet that should be seen is waited for. Packets over lo
 // are delivered before sendto returns; this is for a machine that is busy.
-const quiet = 100 * time.Millisecond
+const quiet = 50 * time.Millisecond
 
 // sendAll sends a check's packets and compares where they were delivered.
 func (r *run) sendAll(ctx context.Context, c Check) []Finding {

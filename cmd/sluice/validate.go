@@ -135,7 +135,7 @@ func (r prover) probeHere(ctx context.Context, c builder.Config) (validation.Rep
 	}
 	o := validation.Options{Timeout: r.wait, Settled: r.settled}
 	if facts.NetAdmin {
-		o.Counters = r.counters(c, families)
+		o.Counters = countersOf(families)
 	}
 	return validation.Run(ctx, c, facts, validation.Plan(c, facts), o)
 }
@@ -149,8 +149,8 @@ func lookAround(ctx context.Context) (netns.Facts, error) {
 	return conn.Look(ctx)
 }
 
-// counters reads the rules of the iptables backend that holds ours, if one does.
-func (r prover) counters(c builder.Config, families []iptables.Family) func(context.Context) ([]iptables.Ruleset, error) {
+// countersOf reads the rules of the iptables backend that holds ours, if one does.
+func countersOf(families []iptables.Family) func(context.Context) ([]iptables.Ruleset, error) {
 	return func(ctx context.Context) ([]iptables.Ruleset, error) {
 		var list []iptables.Ruleset
 		for _, backend := range xtables.Present(xtables.Look(ctx, nil)) {
