@@ -38,8 +38,3 @@ func (d demo) sluice(args []string) string {
 	}
 	return string(out)
 }
-
-// knows says whether sluice has a command.
-func (d demo) knows(command string) bool {
-	return strings.Contains(d.sluice([]string{d.program, command, "--help"}), "sluice "+command+" ")
-}

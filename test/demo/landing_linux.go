@@ -26,12 +26,8 @@ func (d demo) landing() {
 	d.table(rows)
 	d.line("\nRules that matched:")
 	d.counters(mesh.Moved(before, d.backend.Counters(d.stage, l.Rig.Pod)))
-	if d.knows("explain") {
-		d.explain(l)
-	}
-	if d.knows("graph") {
-		d.picture()
-	}
+	d.explain(l)
+	d.picture()
 }
 
 func (d demo) landed(l mesh.Landed) []cell {
