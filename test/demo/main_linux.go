@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -34,6 +35,8 @@ type demo struct {
 	output  string // directory for what is no text
 	backend mesh.Backend
 	keep    bool
+	long    time.Duration // of the load
+	atATime int           // connections of the load
 	ended   chan struct{} // closed when the user has had enough
 }
 
@@ -43,6 +46,8 @@ func run(args []string) error {
 	f.StringVar(&d.program, "sluice", "bin/sluice", "the `program` that is shown")
 	f.StringVar(&d.output, "output", "build", "`directory` for the picture and the captures")
 	f.BoolVar(&d.keep, "keep", false, "leave everything in place until Ctrl-C, and say what to try")
+	f.DurationVar(&d.long, "load", 3*time.Second, "how long connections are opened while the rules change")
+	f.IntVar(&d.atATime, "connections", 200, "how many of them at a time")
 	backend := f.String("backend", "iptables-nft", "how rules reach the kernel: nftables, iptables-nft or iptables-legacy")
 	if err := f.Parse(args); err != nil {
 		return err

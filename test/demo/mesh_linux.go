@@ -2,11 +2,8 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"path/filepath"
-	"strconv"
-	"time"
 
 	"github.com/sluicemesh/sluice/test/mesh"
 	"github.com/sluicemesh/sluice/test/rig"
@@ -50,66 +47,6 @@ func (d demo) write(name string, content []byte) {
 	if err := os.WriteFile(filepath.Join(d.output, name), content, 0o644); err != nil {
 		d.stage.Fatal(err)
 	}
-}
-
-// names shows DNS capture.
-func (d demo) names(m *mesh.Mesh) {
-	d.heading("3. Names: DNS captured at sleep.full, and nowhere else")
-	d.line("")
-	rows := [][]cell{{text("who"), text("asks for"), text("answer"), text("the question left the pod")}}
-	m.CaptureDNS(d.stage, func() {
-		for _, f := range rig.Families() {
-			for _, want := range m.Lookups(f) {
-				rows = append(rows, d.lookup(want, m.Ask(want, "udp", f), m.Ask(want, "tcp", f)))
-			}
-		}
-	})
-	d.table(rows)
-}
-
-func (d demo) lookup(want, udp, tcp mesh.Lookup) []cell {
-	for network, got := range map[string]mesh.Lookup{"udp": udp, "tcp": tcp} {
-		if got != want {
-			d.stage.Errorf("by %s got %v, want %v", network, got, want)
-		}
-	}
-	who, left := udp.From, text("no").in(green)
-	if udp.AsProxy {
-		who += ", as proxy"
-	}
-	if udp.Left {
-		left = text("yes")
-	}
-	return []cell{text("%s", who), text("%s", udp.Name), text("%s", udp.Answer), left}
-}
-
-// load shows that rules may change while connections are opened.
-func (d demo) load() {
-	const atATime, open, long = 200, 20, 3 * time.Second
-	d.heading("4. %d connections at a time for %v, while the rules change", atATime, long)
-	l := mesh.NewLoad(d.stage)
-	path := mesh.Init{Program: d.program}
-	path.Install(d.stage, l.Rig.Pod, mesh.Settings{}, d.backend)
-	ctx, cancel := context.WithTimeout(context.Background(), long)
-	defer cancel()
-	done := make(chan mesh.LoadReport)
-	go func() { done <- l.Run(ctx, atATime, open) }()
-	changes := 0
-	for ; ctx.Err() == nil; changes++ {
-		path.Install(d.stage, l.Rig.Pod, mesh.Settings{ExcludeOutboundPorts: strconv.Itoa(9990 + changes%2)}, d.backend)
-	}
-	r := <-done
-	for _, f := range r.Failures {
-		d.stage.Errorf("%s", f)
-	}
-	if r.Escaped > 0 {
-		d.stage.Errorf("%d connections reached their peer past the sidecar", r.Escaped)
-	}
-	d.line("")
-	d.table([][]cell{
-		{text("rules changed"), text("connections answered"), text("refused, reset or misrouted"), text("past the sidecar"), text("exchanges on %d open ones", open)},
-		{text("%d times", changes), text("%d", r.Answered), text("%d", len(r.Failures)), text("%d", r.Escaped), text("%d", r.Exchanges)},
-	})
 }
 
 // matrix shows calls of every client to every server as a square.
