@@ -10,11 +10,6 @@ import (
 	"github.com/sluicemesh/sluice/iptables/xtables"
 )
 
-// setsFrom is the number of neighbouring rules, differing in one address, from
-// which on an iptables backend asks a kernel set instead. Below some 50 rules
-// nothing is measurable; with 5,000 linear ones a fifth of the connections is left.
-const setsFrom = 64
-
 // applySets applies the rules with sets in the place of long runs, sets first.
 // Where kernel or iptables cannot do that, the rules are applied as they are.
 func (t tables) applySets(ctx context.Context, wants []iptables.Ruleset) ([]string, error) {
@@ -99,7 +94,7 @@ func withElements(ctx context.Context, rs iptables.Ruleset) iptables.Ruleset {
 func pack(wants []iptables.Ruleset) []iptables.Ruleset {
 	packed := make([]iptables.Ruleset, len(wants))
 	for i, w := range wants {
-		packed[i] = w.PackSets(setsFrom)
+		packed[i] = w.PackSets(SetsFrom)
 	}
 	return packed
 }
