@@ -39,7 +39,7 @@ type run struct {
 
 	raws      map[iptables.Family]*raw
 	listeners map[iptables.Family]*listeners
-	captured  map[iptables.Family]bool // something of the family was, so its rules are there
+	captured  map[iptables.Family]int // the round in which something of the family first was: its rules are there
 }
 
 func (r *run) close() {
@@ -66,7 +66,7 @@ const firstPause, lastPause = 20 * time.Millisecond, 320 * time.Millisecond
 
 // rounds repeats what failed until it passes, nothing can change, or time is up.
 func (r *run) rounds(ctx context.Context, deadline time.Time) error {
-	r.raws, r.listeners, r.captured = map[iptables.Family]*raw{}, map[iptables.Family]*listeners{}, map[iptables.Family]bool{}
+	r.raws, r.listeners, r.captured = map[iptables.Family]*raw{}, map[iptables.Family]*listeners{}, map[iptables.Family]int{}
 	pause := firstPause
 	for {
 		r.round++
@@ -110,7 +110,8 @@ func (r *run) failing() bool {
 
 // hopeless says that waiting can't help: somebody else's port stays taken, and
 // rules that capture some of what they should are all there, since each table
-// is replaced at once. Two rounds see a second table that comes a moment later.
+// is replaced at once. Two more rounds see what came in the middle of the first,
+// and a second table that comes a moment later.
 // A packet that was lost is no proof of that: an address takes a while until it
 // is one (RFC 4862, tentative).
 func (r *run) hopeless() bool {
@@ -123,7 +124,7 @@ func (r *run) hopeless() bool {
 			}
 			lost = lost || f.Got == string(lostPacket) || f.Got == string(noAddress)
 		}
-		if x.Status == Failed && r.captured[x.Check.Family] && r.round > 2 {
+		if first := r.captured[x.Check.Family]; x.Status == Failed && first > 0 && r.round >= first+2 {
 			stays = x.Check.Family.String() + " rules are there and stay wrong"
 		}
 	}
@@ -193,7 +194,9 @@ func wanted(p Probe, got builder.Verdict) Finding {
 func (r *run) note(p Probe, got builder.Verdict) (Finding, bool) {
 	if got == p.Want {
 		if got != builder.Direct {
-			r.captured[p.Packet.Family()] = true
+			if f := p.Packet.Family(); r.captured[f] == 0 {
+				r.captured[f] = r.round
+			}
 		}
 		return Finding{}, true
 	}
