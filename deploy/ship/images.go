@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,8 +76,8 @@ func (o options) writeImage(v variant, list []archive.Image) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(o.stdout, "%s %s:%s@%s\n", path, name, o.tag(), digest)
-	return f.Close()
+	_, err = fmt.Fprintf(o.stdout, "%s %s:%s@%s\n", path, name, o.tag(), digest)
+	return errors.Join(err, f.Close())
 }
 
 func (o options) image(v variant, arch string) (archive.Image, error) {

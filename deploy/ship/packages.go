@@ -2,7 +2,7 @@ package main
 
 import (
 	_ "embed"
-	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path"
@@ -27,7 +27,7 @@ func packageNames() []string {
 
 // lock prints what the lock should be now.
 func lock(o options) error {
-	fmt.Fprintln(o.stdout, "# The Debian packages of the image sluice-iptables. `make image-lock` writes this file.")
+	text := "# The Debian packages of the image sluice-iptables. `make image-lock` writes this file.\n"
 	for _, arch := range arches() {
 		a, err := o.archive(arch)
 		if err != nil {
@@ -38,10 +38,11 @@ func lock(o options) error {
 			return err
 		}
 		for _, p := range list {
-			fmt.Fprintln(o.stdout, p)
+			text += p.String() + "\n"
 		}
 	}
-	return nil
+	_, err := io.WriteString(o.stdout, text)
+	return err
 }
 
 func (o options) archive(arch string) (debian.Archive, error) {

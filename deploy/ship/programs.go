@@ -66,7 +66,9 @@ func licences(o options) error {
 		return err
 	}
 	for _, m := range modules {
-		fmt.Fprintf(o.stdout, "%-14s %s %s\n", m.License, m.Name, m.Version)
+		if _, err := fmt.Fprintf(o.stdout, "%-14s %s %s\n", m.License, m.Name, m.Version); err != nil {
+			return err
+		}
 	}
 	return os.WriteFile(filepath.Join(o.out, "licences.txt"), licence.Notices(modules), 0o644)
 }

@@ -103,7 +103,9 @@ func (g guide) fence(i int) (kind string, end int) {
 	if !ok {
 		return "", i
 	}
-	for end = i + 1; end < len(g.lines) && strings.TrimSpace(g.lines[end]) != "```"; end++ {
+	end = i + 1
+	for end < len(g.lines) && strings.TrimSpace(g.lines[end]) != "```" {
+		end++
 	}
 	if kind == "" {
 		kind = "plain"
@@ -113,7 +115,9 @@ func (g guide) fence(i int) (kind string, end int) {
 
 // follows: nothing but the end of the last command and blank lines in between.
 func (g guide) follows(i int) bool {
-	for i--; strings.TrimSpace(g.lines[i]) == ""; i-- {
+	i--
+	for strings.TrimSpace(g.lines[i]) == "" {
+		i--
 	}
 	last := g.blocks[len(g.blocks)-1]
 	return strings.TrimSpace(g.lines[i]) == "```" && i == last.line+strings.Count(last.script, "\n")

@@ -28,7 +28,7 @@ func TestEveryObjectDecodesStrictlyAsItsKind(t *testing.T) {
 	if decoded < 40 {
 		t.Errorf("decoded %d objects, want all of the manifests", decoded)
 	}
-	wrong := "apiVersion: v1\nkind: ServiceAccount\nmetadata: {nmae: x}\n"
+	wrong := "apiVersion: v1\nkind: ServiceAccount\nmetadata: {title: x}\n"
 	if _, _, err := strict.Decode([]byte(wrong), nil, nil); err == nil {
 		t.Error("a misspelt field is not noticed")
 	}

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -169,7 +170,7 @@ func Read(r io.Reader, want func(name string) bool) (Tree, error) {
 	for archive := tar.NewReader(r); ; {
 		h, err := archive.Next()
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return t, nil
 		case err != nil:
 			return nil, err
