@@ -27,7 +27,7 @@ func packageNames() []string {
 
 // lock prints what the lock should be now.
 func lock(o options) error {
-	text := "# The Debian packages of the image sluice-iptables. `make image-lock` writes this file.\n"
+	lines := []string{"# The Debian packages of the image sluice-iptables. `make image-lock` writes this file."}
 	for _, arch := range arches() {
 		a, err := o.archive(arch)
 		if err != nil {
@@ -38,10 +38,10 @@ func lock(o options) error {
 			return err
 		}
 		for _, p := range list {
-			text += p.String() + "\n"
+			lines = append(lines, p.String())
 		}
 	}
-	_, err := io.WriteString(o.stdout, text)
+	_, err := io.WriteString(o.stdout, strings.Join(lines, "\n")+"\n")
 	return err
 }
 
