@@ -1,6 +1,6 @@
 // Sluice-node is the DaemonSet's program: it installs the plugin on its node,
 // answers it, repairs pods that started without rules, and serves health and
-// metrics. docs/node.md is its guide.
+// metrics. docs/install.md is its guide.
 package main
 
 import (

@@ -96,10 +96,10 @@ func (c *Cluster) connect() (err error) {
 	return err
 }
 
-// Await polls until the function gives nil; a minute is long for everything here.
+// Await polls until the function gives nil. Two minutes are long for everything here: the slowest is a client that waits before it tries again.
 func (c *Cluster) Await(what string, done func() error) {
 	c.t.Helper()
-	const patience = time.Minute
+	const patience = 2 * time.Minute
 	deadline := time.Now().Add(patience)
 	for {
 		err := done()
