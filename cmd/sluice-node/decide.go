@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/yaml"
 
@@ -67,7 +68,9 @@ func decideAll(out io.Writer, doc []byte, keys, socket string) error {
 		if pod.Namespace == "" {
 			pod.Namespace = "default"
 		}
-		printDecision(out, pod.Namespace+"/"+pod.Name, repair.Decide(config, pod))
+		if _, err := io.WriteString(out, describe(pod.Namespace+"/"+pod.Name, repair.Decide(config, pod))); err != nil {
+			return err
+		}
 	}
 }
 
@@ -79,12 +82,14 @@ func (d *yamlDoc) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-func printDecision(out io.Writer, name string, d decide.Decision) {
-	fmt.Fprintf(out, "%s: %s (row %d, %s): %s\n", name, d.Outcome, d.Row, d.Reason, d.Detail)
+func describe(name string, d decide.Decision) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s (row %d, %s): %s\n", name, d.Outcome, d.Row, d.Reason, d.Detail)
 	for _, err := range d.Errs {
-		fmt.Fprintf(out, "  error: %v\n", err)
+		fmt.Fprintf(&b, "  error: %v\n", err)
 	}
 	for _, w := range d.Warnings {
-		fmt.Fprintf(out, "  warning: %s\n", w.Text)
+		fmt.Fprintf(&b, "  warning: %s\n", w.Text)
 	}
+	return b.String()
 }

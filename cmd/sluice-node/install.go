@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/sluicemesh/sluice/cni/node/install"
@@ -35,7 +36,7 @@ func installCommand(ctx context.Context, args []string, out, log io.Writer) erro
 	var last install.Pass
 	loop := install.Loop{Installer: i, Notify: func(p install.Pass) {
 		last = p
-		printPass(out, i, p)
+		_, _ = io.WriteString(out, describePass(i, p)) // whoever stopped reading still wants it installed
 		if once && (p.Ready() || p.Plan.State == install.Refused || wait == 0) {
 			cancel()
 		}
@@ -60,21 +61,22 @@ func outcome(last install.Pass, once bool) error {
 	return last.Plan.Err
 }
 
-func printPass(out io.Writer, i install.Installer, p install.Pass) {
-	fmt.Fprintf(out, "%s %s", p.Plan.State, path.Join(i.ConfDir, p.Plan.File))
+func describePass(i install.Installer, p install.Pass) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s %s", p.Plan.State, path.Join(i.ConfDir, p.Plan.File))
 	if p.Copied {
-		fmt.Fprintf(out, ", plugin written to %s", path.Join(i.BinDir, i.Want.Entry.Type()))
+		fmt.Fprintf(&out, ", plugin written to %s", path.Join(i.BinDir, i.Want.Entry.Type()))
 	}
-	fmt.Fprintf(out, ", %d changes", p.Wrote)
+	fmt.Fprintf(&out, ", %d changes", p.Wrote)
 	for _, a := range p.Plan.Actions {
-		fmt.Fprintf(out, "\n  %s %s (%s)", a.Op, a.Name, a.Why)
+		fmt.Fprintf(&out, "\n  %s %s (%s)", a.Op, a.Name, a.Why)
 	}
 	for _, err := range []error{p.Plan.Err, p.Err} {
 		if err != nil {
-			fmt.Fprintf(out, "\n  %v", err)
+			fmt.Fprintf(&out, "\n  %v", err)
 		}
 	}
-	fmt.Fprintln(out)
+	return out.String() + "\n"
 }
 
 func uninstall(ctx context.Context, args []string, out, log io.Writer) error {
@@ -113,16 +115,20 @@ func status(_ context.Context, args []string, out, log io.Writer) error {
 	}
 	plugin := path.Join(i.BinDir, i.Want.Entry.Type())
 	state := pluginState(i)
-	fmt.Fprintf(out, "configuration  %s  %s\n", path.Join(i.ConfDir, p.File), p.State)
-	fmt.Fprintf(out, "plugin         %s  %s\n", plugin, state)
+	var b strings.Builder
+	fmt.Fprintf(&b, "configuration  %s  %s\n", path.Join(i.ConfDir, p.File), p.State)
+	fmt.Fprintf(&b, "plugin         %s  %s\n", plugin, state)
 	for _, line := range install.Broken(p.Skipped) {
-		fmt.Fprintf(out, "not loadable   %s\n", line)
+		fmt.Fprintf(&b, "not loadable   %s\n", line)
 	}
 	for _, a := range p.Actions {
-		fmt.Fprintf(out, "to do          %s %s (%s)\n", a.Op, a.Name, a.Why)
+		fmt.Fprintf(&b, "to do          %s %s (%s)\n", a.Op, a.Name, a.Why)
 	}
 	if p.Err != nil {
-		fmt.Fprintf(out, "reason         %v\n", p.Err)
+		fmt.Fprintf(&b, "reason         %v\n", p.Err)
+	}
+	if _, err := io.WriteString(out, b.String()); err != nil {
+		return err
 	}
 	if p.State != install.Ready || state != "installed" {
 		return errNotReady

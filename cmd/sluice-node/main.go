@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -55,11 +56,12 @@ func dispatch(ctx context.Context, args []string, out, log io.Writer) error {
 }
 
 func usage(why string) error {
-	text := why + "\n\nsluice-node COMMAND [flags]   (COMMAND -h lists the flags)\n"
+	var text strings.Builder
+	text.WriteString(why + "\n\nsluice-node COMMAND [flags]   (COMMAND -h lists the flags)\n")
 	for _, c := range commands() {
-		text += fmt.Sprintf("  %-10s %s\n", c.name, c.does)
+		fmt.Fprintf(&text, "  %-10s %s\n", c.name, c.does)
 	}
-	return badUsage(text)
+	return badUsage(text.String())
 }
 
 // badUsage is a mistake on the command line.
@@ -80,7 +82,7 @@ func exit(err error, log io.Writer) int {
 	case errors.Is(err, errNotReady):
 		return 2
 	}
-	fmt.Fprintln(log, "sluice-node:", err)
+	_, _ = fmt.Fprintln(log, "sluice-node:", err) // the exit code says it too
 	if errors.As(err, &bad) {
 		return 64
 	}

@@ -92,7 +92,7 @@ func TestBadUsageIsExit64AndNamesTheMistake(t *testing.T) {
 		{nil, "want a command"},
 		{[]string{"instal"}, `"instal"`},
 		{append([]string{"status", "extra"}, flags...), `no argument "extra"`},
-		{append([]string{"status", "--plugin-config", `{"log_levle":"x"}`}, flags...), "log_levle"},
+		{append([]string{"status", "--plugin-config", `{"loglevel":"x"}`}, flags...), "loglevel"},
 		{append([]string{"status", "--conf-file", "../x"}, flags...), "--conf-file"},
 		{append([]string{"status", "--agent-socket", "x"}, flags...), "absolute"},
 		{[]string{"run"}, "--node-name"},

@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,7 +66,7 @@ func TestARotatedTokenIsReadAgainAndTheWatchGoesOn(t *testing.T) {
 	c.must(err)
 	c.Await("the first token to be refused", func() error {
 		if _, err := old.CoreV1().Pods("default").List(ctx, metav1.ListOptions{}); !apierrors.IsUnauthorized(err) {
-			return fmt.Errorf("got %v", err)
+			return fmt.Errorf("got %w", errors.Join(errors.New("no refusal"), err))
 		}
 		return nil
 	})

@@ -25,7 +25,7 @@ func TestTheEntryHoldsWhatWasAskedForAndTheSocket(t *testing.T) {
 
 func TestWhatThePluginWouldNotUnderstandIsNotWritten(t *testing.T) {
 	for keys, word := range map[string]string{
-		`{"log_levle":"debug"}`:                 "log_levle",
+		`{"loglevel":"debug"}`:                  "loglevel",
 		`{"timeout":"soon"}`:                    "timeout",
 		`{"backend":"magic"}`:                   "magic",
 		`{"interception":{"no-such-flag":"1"}}`: "no-such-flag",
@@ -33,15 +33,15 @@ func TestWhatThePluginWouldNotUnderstandIsNotWritten(t *testing.T) {
 		`{"agent_socket":"/tmp/x"}`:             "agent_socket",
 		`[]`:                                    "object",
 		`{`:                                     "object",
-		`{"log_levle":1,"timeout":"soon","type":1}`: "log_levle",
+		`{"loglevel":1,"timeout":"soon","type":1}`: "loglevel",
 	} {
 		_, _, err := Entry([]byte(keys), "/run/sluice/node.sock")
 		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%s: got %v, want an error that names %s", keys, err, word)
 		}
 	}
-	_, _, err := Entry([]byte(`{"log_levle":1,"timeout":"soon","type":1}`), "/s")
-	for _, word := range []string{"log_levle", "timeout", "type"} {
+	_, _, err := Entry([]byte(`{"loglevel":1,"timeout":"soon","type":1}`), "/s")
+	for _, word := range []string{"loglevel", "timeout", "type"} {
 		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("got %v, want all three errors together", err)
 		}

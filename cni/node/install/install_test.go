@@ -285,12 +285,13 @@ func TestDiscoveryPrefersThePlaceWhereThePrimaryPluginLies(t *testing.T) {
 	h.put("10-calico.conflist", h.corpus("10-calico.conflist"))
 	must(t, os.MkdirAll(h.here("/home/kubernetes/bin"), 0o755))
 	all := hostfs.FS{Root: h.root}
-	place, tried, err := Discover(all)
+	place, _, err := Discover(all)
 	if err != nil || place != Places[0] {
 		t.Errorf("got %+v, %v; want the common place", place, err)
 	}
 	must(t, os.WriteFile(h.here("/home/kubernetes/bin/calico"), nil, 0o755))
-	if place, tried, err = Discover(all); err != nil || place.Platform != "gke" {
+	place, tried, err := Discover(all)
+	if err != nil || place.Platform != "gke" {
 		t.Errorf("calico lies in /home/kubernetes/bin: got %+v, %v; want gke", place, err)
 	}
 	var table bytes.Buffer

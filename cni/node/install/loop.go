@@ -69,7 +69,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		case <-w.Events:
 			timer.Reset(l.Settle)
 			drain(ctx, w, l.Settle)
-		case <-w.Errors: // an overflow loses events, not the folder: look
+		case <-w.Errors: //nolint:errcheck // an overflow loses events, not the folder: look
 			timer.Reset(l.Settle)
 		case <-timer.C:
 			timer.Reset(l.pass(w))
@@ -170,7 +170,7 @@ func (l *Loop) watch(w *fsnotify.Watcher) error {
 	}
 	for _, dir := range w.WatchList() {
 		if !want[dir] {
-			w.Remove(dir) // fails only if it is gone already
+			_ = w.Remove(dir) // fails only if it is gone already
 		}
 	}
 	for _, dir := range slices.Sorted(maps.Keys(want)) {

@@ -144,7 +144,7 @@ func firstOf(f Folder, files []conflist.File, unread Item) (Item, []conflist.Ski
 		main, _ := f.item(file.Name)
 		return main, skipped, nil
 	}
-	if unread.Err != nil {
+	if unread.Name != "" {
 		return unread, skipped, nil
 	}
 	return Item{}, skipped, ErrNoFile

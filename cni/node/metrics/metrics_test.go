@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bufio"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -30,7 +31,7 @@ func all() *Set {
 func scrape(t *testing.T, s *Set) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if w.Code != 200 {
 		t.Fatalf("got status %d, want 200", w.Code)
 	}
