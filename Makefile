@@ -73,8 +73,9 @@ lint: packages-lint $(GOLANGCI) ## format, linters, the other platforms, tidy mo
 	shellcheck .ci/run tools/*.sh
 
 .PHONY: golden
-golden: ## rewrite the golden cases of testdata from what the program prints now
+golden: ## rewrite the golden cases and docs/demo.md from what the programs print now
 	go test ./cmd/sluice -run TestDryRunPrintsTheGoldenFiles -count=1 -update
+	go test ./test/demo -count=1 -update
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (10s)

@@ -22,12 +22,13 @@ func TestRulesThatChangeUnderLoadBreakNothingAndLetNothingPast(t *testing.T) {
 			t.Run(fmt.Sprintf("%s by %s", b, path), func(t *testing.T) {
 				l := NewLoad(t)
 				path.Install(t, l.Rig.Pod, Settings{}, b)
-				ctx, cancel := context.WithTimeout(t.Context(), *loadTime)
+				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				var report LoadReport
 				var loading sync.WaitGroup
 				loading.Go(func() { report = l.Run(ctx, *connections, *connections/10) })
-				applied := keepChanging(ctx, t, l, path, b)
+				applied := keepChanging(t, l, path, b)
+				cancel()
 				loading.Wait()
 				checkLoad(t, report, applied)
 			})
@@ -35,16 +36,17 @@ func TestRulesThatChangeUnderLoadBreakNothingAndLetNothingPast(t *testing.T) {
 	}
 }
 
-// keepChanging goes from one set of rules to another until the context ends.
-// None of the settings concerns the load's own connections.
-func keepChanging(ctx context.Context, t *testing.T, l *Load, path Path, b Backend) (times int) {
+// keepChanging goes from one set of rules to another while the load shall last,
+// at least once through them all. None of the settings concerns the load's own
+// connections.
+func keepChanging(t *testing.T, l *Load, path Path, b Backend) (times int) {
 	t.Helper()
 	settings := []Settings{
 		{ExcludeOutboundPorts: "9999"},
 		{ExcludeOutboundCIDRs: "203.0.113.0/24,2001:db8:3::/64", ExcludeInboundPorts: "9998"},
 		{},
 	}
-	for ; ctx.Err() == nil; times++ {
+	for end := time.Now().Add(*loadTime); times < len(settings) || time.Now().Before(end); times++ {
 		path.Install(t, l.Rig.Pod, settings[times%len(settings)], b)
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -60,8 +62,8 @@ func checkLoad(t *testing.T, r LoadReport, applied int) {
 	for _, f := range r.Failures {
 		t.Error(f)
 	}
-	if r.Answered < *connections || r.Exchanges < *connections || applied < 3 {
-		t.Errorf("answered %d, exchanges %d, changes %d: too few to tell anything", r.Answered, r.Exchanges, applied)
+	if r.Answered < *connections || r.Exchanges == 0 {
+		t.Errorf("answered %d, exchanges %d: too few to tell anything", r.Answered, r.Exchanges)
 	}
 }
 
