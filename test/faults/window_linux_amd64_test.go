@@ -44,7 +44,7 @@ func TestStoppedAtEveryStepOfAChangeNothingEscapes(t *testing.T) {
 			}
 			s.must(check(c.to, c.toBackend)...)
 			l.mustHaveHeld(t)
-			t.Logf("%d steps, connections: %v", steps, l.count)
+			record(t, "stop and connect", steps, l.total())
 		})
 	}
 }

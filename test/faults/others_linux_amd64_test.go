@@ -1,0 +1,121 @@
+package faults
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sluicemesh/sluice/test/rig"
+)
+
+// Somebody else edits the tables between any two of our steps. Their rules
+// stay, ours become what is wanted, and if that is not to be had the run says so
+// and the next one finishes.
+func TestEditedByOthersAtEveryStepBothGetTheirRules(t *testing.T) {
+	sluice := buildSluice(t)
+	for _, b := range backends {
+		t.Run(b, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sluice)
+			s.settle()
+			var l tally
+			points := 0
+			for n := first(); ; n, points = n+*every, points+1 {
+				s.must(apply("old", b)...)
+				stop := l.always(s.probes())
+				edited := false
+				out, err := s.trace(apply("new", b), func(step Step) Action {
+					if step.Number == n {
+						edited = true
+						s.edit(b, n)
+					}
+					return Action{}
+				})
+				stop()
+				if !edited {
+					break
+				}
+				if err != nil && !exits[code(err)] {
+					t.Errorf("edited at step %d: %v\n%s", n, err, out)
+				}
+				if got := s.edits(b, n); got != "2 rules, 1 chain" {
+					t.Errorf("edited at step %d: of the other's edit there is %s", n, got)
+				}
+				s.must(apply("new", b)...)
+				s.must(check("new", b)...)
+			}
+			l.mustHaveHeld(t)
+			record(t, "edit by others", points, l.total())
+		})
+	}
+}
+
+func flavourOf(backend string) rig.Flavour {
+	if backend == "iptables-legacy" {
+		return rig.Legacy
+	}
+	return rig.NFT
+}
+
+// edit adds a chain, a rule in front of ours, and one in the middle of ours.
+func (s *scene) edit(backend string, n int) {
+	name, f := fmt.Sprintf("EDIT%d", n), flavourOf(backend)
+	s.Pod.Iptables(f, rig.IPv4, "-t", "nat", "-N", name)
+	s.Pod.Iptables(f, rig.IPv4, "-t", "nat", "-I", "OUTPUT", "-p", "udp", "--dport", "9", "-j", name)
+	s.Pod.Iptables(f, rig.IPv4, "-t", "nat", "-A", name, "-p", "udp", "-j", "RETURN")
+	if backend != "nftables" {
+		s.Pod.RunCmd(rig.Cmd{Args: []string{f.Program(rig.IPv6, ""), "-w", "5", "-t", "nat", "-I", "ISTIO_OUTPUT", "-p", "udp", "-j", "RETURN"}})
+	}
+}
+
+func (s *scene) edits(backend string, n int) string {
+	rules, chains := 0, 0
+	name := fmt.Sprintf("EDIT%d", n)
+	for line := range strings.Lines(s.Pod.Save(flavourOf(backend), rig.IPv4)) {
+		switch fields := strings.Fields(line); {
+		case fields[0] == ":"+name:
+			chains++
+		case fields[0] == "-A" && (fields[1] == name || fields[len(fields)-1] == name):
+			rules++
+		}
+	}
+	return fmt.Sprintf("%d rules, %d chain", rules, chains)
+}
+
+// A second run is started at any step of the first, and the first goes on.
+func TestTwoAtOnceBothFinishAtWhateverStepTheSecondBegins(t *testing.T) {
+	sluice := buildSluice(t)
+	for _, b := range backends {
+		t.Run(b, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, sluice)
+			s.must(apply("old", b)...)
+			var l tally
+			points := 0
+			for n := first(); ; n, points = n+*every, points+1 {
+				stop := l.always(s.probes())
+				which := []string{"old", "new"}[points%2]
+				var second sync.WaitGroup
+				secondCode, secondOut := -2, ""
+				out, err := s.trace(apply(which, b), func(step Step) Action {
+					if step.Number == n {
+						second.Go(func() { secondCode, secondOut = s.run(apply(which, b)...) })
+					}
+					return Action{}
+				})
+				second.Wait()
+				stop()
+				if secondCode == -2 {
+					break
+				}
+				if err != nil || secondCode != 0 {
+					t.Errorf("second begun at step %d: the first ends with %v\n%s\nthe second with %d\n%s", n, err, out, secondCode, secondOut)
+				}
+				s.must(check(which, b)...)
+			}
+			l.mustHaveHeld(t)
+			record(t, "second run at once", points, l.total())
+		})
+	}
+}
