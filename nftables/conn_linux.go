@@ -3,6 +3,8 @@ package nftables
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -108,11 +110,37 @@ func (c *Conn) reach(ctx context.Context, want Tables) (Report, error) {
 			continue
 		}
 		if err == nil {
-			err = c.verify(ctx, have.tables, want)
+			err = c.verify(ctx, want)
+		}
+		if err != nil {
+			err = c.undo(ctx, have.tables, err)
 		}
 		return report, err
 	}
 	return Report{}, &Error{Op: "apply", Err: nfnl.ErrChanged}
+}
+
+// undoLimit bounds the way back, which may begin when the time is up.
+const undoLimit = 5 * time.Second
+
+// undo puts back what was read first, whatever failed: a transaction whose
+// acknowledgement was lost may have been committed.
+func (c *Conn) undo(ctx context.Context, before Tables, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoLimit)
+	defer cancel()
+	have, err := c.read(ctx)
+	if err == nil {
+		err = c.restore(ctx, have, before)
+	}
+	var different *VerifyError
+	if errors.As(cause, &different) {
+		different.Undo = err
+		return different
+	}
+	if err != nil {
+		return errors.Join(cause, fmt.Errorf("and what was there before could not be put back: %w", err))
+	}
+	return cause
 }
 
 func (c *Conn) commit(ctx context.Context, p Plan, generation uint32) error {
@@ -124,17 +152,16 @@ func (c *Conn) commit(ctx context.Context, p Plan, generation uint32) error {
 	return b.explain(err)
 }
 
-// verify reads back and, if that is not what was sent, undoes.
-func (c *Conn) verify(ctx context.Context, before, want Tables) error {
+// verify reads back what was sent.
+func (c *Conn) verify(ctx context.Context, want Tables) error {
 	have, err := c.read(ctx)
 	if err != nil {
 		return err
 	}
-	diffs := Compare(have.tables, want)
-	if len(diffs) == 0 {
-		return nil
+	if diffs := Compare(have.tables, want); len(diffs) > 0 {
+		return &VerifyError{Differences: diffs}
 	}
-	return &VerifyError{Differences: diffs, Undo: c.restore(ctx, have, before)}
+	return nil
 }
 
 func (c *Conn) restore(ctx context.Context, have snapshot, before Tables) error {

@@ -22,8 +22,11 @@ func TestRefusedAtEveryStepTheOldRulesStandOrTheNewOnes(t *testing.T) {
 			foreign := s.foreign()
 			var l tally
 			points := 0
+			last := "at the beginning"
 			for n := first(); ; n, points = n+*every, points+1 {
-				s.must(apply(c.from, c.fromBackend)...)
+				if code, out := s.run(apply(c.from, c.fromBackend)...); code != 0 {
+					t.Fatalf("the run after %s did not repair: exit code %d\n%s", last, code, out)
+				}
 				stop := l.always(s.probes())
 				refused, errno, out, err := s.refuseAt(apply(c.to, c.toBackend), n)
 				stop()
@@ -31,6 +34,7 @@ func TestRefusedAtEveryStepTheOldRulesStandOrTheNewOnes(t *testing.T) {
 					break
 				}
 				when := errno.Error() + " at " + refused.String()
+				last = when + "\n" + out
 				l.try("after "+when, s.probes())
 				s.mustBeOneOrTheOther(c, when, code(err), out)
 			}
@@ -47,10 +51,15 @@ func TestRefusedAtEveryStepTheOldRulesStandOrTheNewOnes(t *testing.T) {
 func (s *scene) refuseAt(args []string, n int) (at Step, errno syscall.Errno, out string, err error) {
 	s.t.Helper()
 	out, err = s.trace(args, func(step Step) Action {
-		if step.Number != n {
+		// Nobody learns of it when a save program's output is lost on its way:
+		// it does not look.
+		if step.Call == "write stdout" || step.Call == "write stderr" {
 			return Action{}
 		}
-		at, errno = step, refusals[n%len(refusals)]
+		if n--; n != -1 {
+			return Action{}
+		}
+		at, errno = step, refusals[step.Number%len(refusals)]
 		return Action{Errno: errno}
 	})
 	return at, errno, out, err

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -61,11 +62,25 @@ func flavourOf(backend string) rig.Flavour {
 // edit adds a chain, a rule in front of ours, and one in the middle of ours.
 func (s *scene) edit(backend string, n int) {
 	name, f := fmt.Sprintf("EDIT%d", n), flavourOf(backend)
-	s.Pod.Iptables(f, rig.IPv4, "-t", "nat", "-N", name)
-	s.Pod.Iptables(f, rig.IPv4, "-t", "nat", "-I", "OUTPUT", "-p", "udp", "--dport", "9", "-j", name)
-	s.Pod.Iptables(f, rig.IPv4, "-t", "nat", "-A", name, "-p", "udp", "-j", "RETURN")
-	if backend != "nftables" {
-		s.Pod.RunCmd(rig.Cmd{Args: []string{f.Program(rig.IPv6, ""), "-w", "5", "-t", "nat", "-I", "ISTIO_OUTPUT", "-p", "udp", "-j", "RETURN"}})
+	s.mustEdit(f, rig.IPv4, "-N", name)
+	s.mustEdit(f, rig.IPv4, "-I", "OUTPUT", "-p", "udp", "--dport", "9", "-j", name)
+	s.mustEdit(f, rig.IPv4, "-A", name, "-p", "udp", "-j", "RETURN")
+	if backend != "nftables" { // the chain may not be there at this moment
+		s.edited(f, rig.IPv6, "-I", "ISTIO_OUTPUT", "-p", "udp", "-j", "RETURN")
+	}
+}
+
+// edited edits under a lock of its own: ours is held while we stand still.
+func (s *scene) edited(f rig.Flavour, family rig.Family, args ...string) rig.Result {
+	return s.Pod.RunCmd(rig.Cmd{
+		Args: append([]string{f.Program(family, ""), "-t", "nat"}, args...), Env: append(os.Environ(), "XTABLES_LOCKFILE=/proc/self/comm"),
+	})
+}
+
+func (s *scene) mustEdit(f rig.Flavour, family rig.Family, args ...string) {
+	s.t.Helper()
+	if r := s.edited(f, family, args...); r.Code != 0 {
+		s.t.Fatalf("edit %v: %s", args, r.Stderr)
 	}
 }
 
