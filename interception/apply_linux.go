@@ -186,24 +186,35 @@ func (s *session) apply(ctx context.Context) ([]string, error) {
 	return append(lines(add), append(changed, more...)...), nil
 }
 
-// before reads the rules of ours that the chosen backend holds, if steps follow
-// whose failure would have to bring them back.
-func (s *session) before(ctx context.Context, remove []netns.Change) ([]iptables.Ruleset, error) {
+// stand is what one backend held before.
+type stand struct {
+	backend
+	rules []iptables.Ruleset
+}
+
+// before reads the rules of ours in every backend that this run touches, if
+// steps follow whose failure would have to bring them back. The chosen backend
+// comes last: see undo.
+func (s *session) before(ctx context.Context, remove []netns.Change) ([]stand, error) {
 	if len(s.chosen.others)+len(remove) == 0 {
 		return nil, nil
 	}
-	var before []iptables.Ruleset
-	for _, f := range iptables.Families() {
-		if !s.chosen.programs(f) {
-			continue
+	var before []stand
+	for _, b := range append(slices.Clone(s.chosen.others), s.chosen.backend) {
+		st := stand{backend: b}
+		for _, f := range iptables.Families() {
+			if !b.programs(f) {
+				continue
+			}
+			rules, err := b.read(ctx, f)
+			if err != nil {
+				return nil, err
+			}
+			own := rules.Own()
+			own.Family = f
+			st.rules = append(st.rules, own)
 		}
-		rules, err := s.chosen.read(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		own := rules.Own()
-		own.Family = f
-		before = append(before, own)
+		before = append(before, st)
 	}
 	return before, nil
 }
@@ -234,14 +245,17 @@ func (s *session) programmedWants() []iptables.Ruleset {
 	return wants
 }
 
-// undo puts back the rules that the chosen backend held, unless it has done so
-// itself, and the plumbing.
-func (s *session) undo(ctx context.Context, before []iptables.Ruleset) error {
+// undo puts back what the backends held, and the plumbing. The chosen backend's
+// new rules go last, and stay if the old ones elsewhere cannot be had back:
+// without either, everything would pass.
+func (s *session) undo(ctx context.Context, before []stand) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockWait)
 	defer cancel()
 	var rules error
-	if before != nil {
-		_, rules = s.chosen.apply(ctx, before)
+	for _, st := range before {
+		if _, rules = st.apply(ctx, st.rules); rules != nil {
+			break
+		}
 	}
 	_, plumbing := s.conn.Ensure(ctx, s.have)
 	if err := errors.Join(rules, plumbing); err != nil {

@@ -15,10 +15,14 @@ func (t tables) name() string { return t.String() }
 
 func (t tables) programs(f iptables.Family) bool { return t.Has(f) }
 
+// apply leaves sets that nothing uses any more if they do not go: the rules are
+// right then, and no reason to undo them.
 func (t tables) apply(ctx context.Context, wants []iptables.Ruleset) ([]string, error) {
 	changed, err := t.applySets(ctx, wants)
 	if err == nil && len(changed) > 0 {
-		err = tidySets(ctx, wants)
+		if err := tidySets(ctx, wants); err != nil {
+			changed = append(changed, "sets that no rule uses are left: "+err.Error())
+		}
 	}
 	return changed, err
 }
