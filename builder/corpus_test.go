@@ -57,6 +57,11 @@ type corpusRow struct{ kind, value, want string }
 
 func corpus(t *testing.T, file string) []corpusRow {
 	t.Helper()
+	return corpusRows(t, file)
+}
+
+func corpusRows(t testing.TB, file string) []corpusRow {
+	t.Helper()
 	f, err := os.Open("../testdata/settings/" + file)
 	if err != nil {
 		t.Fatal(err)
