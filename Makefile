@@ -134,7 +134,7 @@ manifests: $(HELM) ## render the chart into deploy/manifests
 
 .PHONY: docs
 docs: ## write the reference and the manual pages, which come from the code
-	go test ./cmd/sluice -run "TestTheReferenceSaysWhatTheCodeDoes|TestGuidesShowRealOutput" -count=1 -update
+	go test ./cmd/sluice ./cmd/sluice-node -run "TestTheReference|TestGuidesShowRealOutput" -count=1 -update
 
 # The programs beside sluice are a module of their own, test/bench/rivals.
 .PHONY: bench
