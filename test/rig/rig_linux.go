@@ -2,8 +2,10 @@ package rig
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"testing"
+	"time"
 )
 
 // The addresses of a rig. Prefixes are /24 and /64.
@@ -73,7 +75,34 @@ func New(t testing.TB, options ...Option) *Rig {
 	r.World.batch(p.worldLinks(r.Pod.Name))
 	r.Pod.batch(p.podLines())
 	r.World.batch(p.worldRoutes())
+	for _, name := range append([]string{"eth0"}, p.interfaces...) {
+		r.World.awaitRunning(name)
+		r.Pod.awaitRunning(name)
+	}
 	return r
+}
+
+// awaitRunning waits until an interface carries packets. The kernel's link
+// watcher looks at a new veth at most once a second; until it has, packets are
+// dropped, and a lost neighbour solicitation delays a first datagram by seconds
+// (net/core/link_watch.c).
+func (n *Namespace) awaitRunning(name string) {
+	n.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !n.running(name) {
+		if time.Now().After(deadline) {
+			n.t.Fatalf("%s: %s does not come up", n.Name, name)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (n *Namespace) running(name string) (running bool) {
+	n.Do(func() {
+		i, err := net.InterfaceByName(name)
+		running = err == nil && i.Flags&net.FlagRunning != 0
+	})
+	return running
 }
 
 func (p plan) worldLinks(pod string) []string {
