@@ -21,8 +21,8 @@ type Record struct {
 	Fault       string // what was done to the program
 	Where       string // to which change and backend
 	Points      int    // at how many points
-	Connections int    // tried meanwhile
-	Escapes     int
+	Every       int    // 1: at all of them, 2: at every second…
+	Connections int    // tried meanwhile; none escaped, or the test had failed
 }
 
 // record notes what a passing test measured.
@@ -37,7 +37,7 @@ func record(t *testing.T, fault string, points, connections int) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	line, err := json.Marshal(Record{Fault: fault, Where: t.Name(), Points: points, Connections: connections})
+	line, err := json.Marshal(Record{Fault: fault, Where: t.Name(), Points: points, Every: *every, Connections: connections})
 	if err != nil {
 		t.Fatal(err)
 	}
