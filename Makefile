@@ -81,6 +81,31 @@ golden: ## rewrite the golden cases and docs/demo.md from what the programs prin
 fuzz: ## every fuzz target for FUZZTIME each (10s)
 	tools/fuzz.sh $(FUZZTIME) $(PKG)
 
+# Each of these measures, and writes what it measured into build/reliability.
+MEASURED := $(CURDIR)/build/reliability
+
+.PHONY: mutation
+mutation: ## make small mistakes in what decides, and see that the tests notice (minutes)
+	mkdir -p $(MEASURED)
+	nice -n 10 go run ./test/mutation -out $(MEASURED)/mutation.json
+
+.PHONY: faults
+faults: packages-test ## kill, refuse and disturb at every step (root; ten minutes and more)
+	mkdir -p $(MEASURED)
+	rm -f $(MEASURED)/faults.json
+	go test ./test/faults -count=1 -timeout 60m -every 1 -record $(MEASURED)/faults.json
+
+.PHONY: soak
+soak: packages-test ## weeks of a node in minutes (root)
+	mkdir -p $(MEASURED)
+	rm -f $(MEASURED)/soak.json
+	go test ./test/soak -count=1 -timeout 30m -pods 5000 -rewrites 1000 -restarts 100 -record $(MEASURED)/soak.json
+
+.PHONY: reliability
+reliability: mutation faults soak ## measure docs/reliability.md and write it (an hour on two cores)
+	tools/fuzz.sh 1m ./... | tee $(MEASURED)/fuzz.txt
+	go run ./test/reliability
+
 # What is published. SOURCE_DATE_EPOCH is the commit's time unless given, and
 # the programs carry no trace of the machine: the same commit, the same bytes.
 REGISTRY  ?= ghcr.io/sluicemesh
