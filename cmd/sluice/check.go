@@ -44,7 +44,9 @@ func runCheck(ctx context.Context, p program, v *values) error {
 		return err
 	}
 	for _, d := range diffs {
-		fmt.Fprintln(p.stdout, d)
+		if _, err := fmt.Fprintln(p.stdout, d); err != nil {
+			return err
+		}
 	}
 	if len(diffs) > 0 {
 		return exitError(exitDifferent)

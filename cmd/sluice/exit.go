@@ -73,7 +73,7 @@ func report(stderr io.Writer, err error) int {
 	code := exitCode(err)
 	var own exitError
 	if code != exitDone && !errors.As(err, &own) {
-		fmt.Fprintln(stderr, "sluice: "+message(err))
+		_, _ = fmt.Fprintln(stderr, "sluice: "+message(err)) // stderr is the last resort
 	}
 	return code
 }

@@ -25,7 +25,7 @@ func (l level) String() string {
 	return [...]string{"none", "error", "warn", "info", "debug"}[l]
 }
 
-// logger writes lines in the mesh's form, "TIME\tLEVEL\tTEXT", or as JSON.
+// logger writes lines, which nobody waits for, in the mesh's form, "TIME\tLEVEL\tTEXT", or as JSON.
 type logger struct {
 	w     io.Writer
 	level level
@@ -100,11 +100,11 @@ func (l logger) line(at level, format string, args ...any) {
 	stamp := l.now().UTC().Format("2006-01-02T15:04:05.000000Z")
 	text := fmt.Sprintf(format, args...)
 	if !l.json {
-		fmt.Fprintf(l.w, "%s\t%s\t%s\n", stamp, at, text)
+		_, _ = fmt.Fprintf(l.w, "%s\t%s\t%s\n", stamp, at, text)
 		return
 	}
 	line, _ := json.Marshal(map[string]string{"level": at.String(), "time": stamp, "msg": text}) // strings always marshal
-	fmt.Fprintf(l.w, "%s\n", line)
+	_, _ = fmt.Fprintf(l.w, "%s\n", line)
 }
 
 // warnings says what was accepted, but not as it was written.
