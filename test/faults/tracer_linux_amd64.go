@@ -49,11 +49,10 @@ const (
 
 // tracer follows one program and its children. Linux ties it to its thread.
 type tracer struct {
-	root    int // process id of the program under test
-	tasks   map[int]*task
-	at      func(Step) Action
-	steps   int
-	victims bool
+	root  int // process id of the program under test
+	tasks map[int]*task
+	at    func(Step) Action
+	steps int
 }
 
 // task is one thread.
@@ -140,16 +139,16 @@ func (t *tracer) stopped(tid int, s syscall.WaitStatus) {
 		t.tasks[tid] = t.task(tid)
 	}
 	signal := s.StopSignal()
-	switch {
-	case signal == syscall.SIGTRAP|0x80:
+	switch signal {
+	case syscall.SIGTRAP | 0x80:
 		t.syscall(tid)
 		signal = 0
-	case signal == syscall.SIGTRAP:
+	case syscall.SIGTRAP:
 		if s.TrapCause() == unix.PTRACE_EVENT_EXEC {
 			t.tasks[tid] = t.task(tid)
 		}
 		signal = 0
-	case signal == syscall.SIGSTOP:
+	case syscall.SIGSTOP:
 		signal = 0 // how a new thread begins
 	}
 	t.resume(tid, signal)

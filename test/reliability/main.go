@@ -77,12 +77,8 @@ func write(dir, out string) error {
 	if err != nil {
 		return err
 	}
-	var mutations []mutation
-	text, err := os.ReadFile(filepath.Join(dir, "mutation.json"))
+	mutations, err := mutated(dir)
 	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(text, &mutations); err != nil {
 		return err
 	}
 	t, err := template.New("page").Parse(page)
@@ -97,6 +93,21 @@ func write(dir, out string) error {
 		return err
 	}
 	return os.WriteFile(out, b.Bytes(), 0o644)
+}
+
+// mutated reads the results of one run of test/mutation or of several.
+func mutated(dir string) (all []mutation, err error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "mutation*.json"))
+	if err == nil && len(paths) == 0 {
+		err = fmt.Errorf("nothing in %s: make mutation", dir)
+	}
+	for _, path := range paths {
+		text, readErr := os.ReadFile(path)
+		var some []mutation
+		err = errors.Join(err, readErr, json.Unmarshal(text, &some))
+		all = append(all, some...)
+	}
+	return all, err
 }
 
 // lines reads a JSON value from each line.
@@ -148,15 +159,22 @@ func fuzzed(path string) ([]fuzz, error) {
 	}
 	defer f.Close()
 	var all []fuzz
+	passed := 0
 	for s := bufio.NewScanner(f); s.Scan(); {
 		if words := strings.Fields(s.Text()); len(words) == 4 && words[0] == "==>" {
 			all = append(all, fuzz{Package: strings.TrimPrefix(words[1], "github.com/sluicemesh/sluice/"), Target: words[2]})
 		} else if m := progress.FindStringSubmatch(s.Text()); m != nil && len(all) > 0 {
 			all[len(all)-1].Time, all[len(all)-1].Executions = m[1], m[2]
 		}
-		if strings.Contains(s.Text(), "FAIL") {
-			return nil, fmt.Errorf("%s: a target failed: %s", path, s.Text())
+		if strings.HasPrefix(s.Text(), "ok ") && len(all) > 0 {
+			passed = len(all)
 		}
+		if words := strings.Fields(s.Text()); len(words) == 4 && words[0] == "==>" && passed != len(all)-1 {
+			return nil, fmt.Errorf("%s: %s did not pass", path, all[len(all)-2].Target)
+		}
+	}
+	if passed != len(all) {
+		return nil, fmt.Errorf("%s: %s did not pass", path, all[len(all)-1].Target)
 	}
 	return all, nil
 }
