@@ -12,7 +12,8 @@ import (
 // chooser knows what there is to choose from.
 type chooser struct {
 	native native
-	stands bool // rules of ours are in nf_tables
+	stands bool  // rules of ours are in nf_tables
+	unsure error // why that could not be found out
 	env    xtables.Env
 	// needsIPv6: auto passes over an iptables without ip6tables.
 	needsIPv6 bool
@@ -23,8 +24,15 @@ type chooser struct {
 
 // look finds out which backends there are and where rules of ours stand.
 func look(ctx context.Context, conn *nftables.Conn, o Options) chooser {
+	ch := lookNative(ctx, conn, o)
+	ch.env = xtables.Look(ctx, o.path())
+	return ch
+}
+
+func lookNative(ctx context.Context, conn *nftables.Conn, o Options) chooser {
 	n := native{conn: conn, opts: nftables.Options{Counters: o.counters}}
-	return chooser{native: n, stands: n.stands(ctx), env: xtables.Look(ctx, o.path())}
+	stands, err := n.stands(ctx)
+	return chooser{native: n, stands: stands, unsure: err}
 }
 
 // lookFor is look for one choice of backend: no program is looked for where
@@ -33,8 +41,8 @@ func lookFor(ctx context.Context, b builder.Backend, conn *nftables.Conn, o Opti
 	if b != builder.BackendNftables {
 		return look(ctx, conn, o)
 	}
-	n := native{conn: conn, opts: nftables.Options{Counters: o.counters}}
-	ch := chooser{native: n, stands: n.stands(ctx), env: xtables.Glance(ctx)}
+	ch := lookNative(ctx, conn, o)
+	ch.env = xtables.Glance(ctx)
 	if len(xtables.Present(ch.env)) > 0 {
 		ch.env = xtables.Look(ctx, o.path())
 	}
@@ -46,6 +54,8 @@ func lookFor(ctx context.Context, b builder.Backend, conn *nftables.Conn, o Opti
 // if this machine has a usable one, else nf_tables.
 func (ch chooser) choose(b builder.Backend) (choice, error) {
 	switch {
+	case ch.unsure != nil:
+		return choice{}, ch.unsure
 	case b == builder.BackendNftables:
 		return ch.nativeBecause("nftables was asked for"), nil
 	case b == builder.BackendAuto && ch.stands:

@@ -26,8 +26,9 @@ func Clean(ctx context.Context, o Options) (Report, error) {
 	}
 	defer nft.Close()
 	var report Report
-	var errs []error
-	for _, b := range look(ctx, nft, o).present() {
+	ch := look(ctx, nft, o)
+	errs := []error{ch.unsure}
+	for _, b := range ch.present() {
 		changed, err := b.apply(ctx, nothing())
 		report.Changed = append(report.Changed, changed...)
 		errs = append(errs, err)

@@ -2,7 +2,11 @@ package interception
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sluicemesh/sluice/iptables"
 	"github.com/sluicemesh/sluice/nftables"
@@ -47,10 +51,16 @@ func (n native) read(ctx context.Context, f iptables.Family) (iptables.Ruleset, 
 }
 
 // stands says whether rules of ours are in nf_tables. A kernel without
-// nf_tables holds none.
-func (n native) stands(ctx context.Context) bool {
+// nf_tables holds none, and who may not ask may not change anything either;
+// any other failure is an error, since rules that were overlooked would stay.
+func (n native) stands(ctx context.Context) (bool, error) {
 	present, err := n.conn.Present(ctx)
-	return err == nil && present
+	for _, harmless := range []error{unix.EINVAL, unix.EOPNOTSUPP, unix.EPROTONOSUPPORT, fs.ErrPermission, fs.ErrNotExist} {
+		if errors.Is(err, harmless) {
+			return false, nil
+		}
+	}
+	return present, err
 }
 
 func byFamily(wants []iptables.Ruleset) (v4, v6 iptables.Ruleset) {

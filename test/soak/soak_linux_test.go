@@ -126,7 +126,7 @@ func TestPodsComeAndGoAndNothingGrows(t *testing.T) {
 		var most int64
 		for _, c.verb = range []string{"ADD", "ADD", "DEL", "DEL"} {
 			peak, err := c.run()
-			for tries := 0; err != nil && tries < 50 && strings.Contains(err.Error(), `"code": 11`); tries++ { // the agent restarts
+			for tries := 0; err != nil && tries < 50 && strings.Contains(err.Error(), "error 11:"); tries++ { // the agent restarts
 				time.Sleep(20 * time.Millisecond)
 				peak, err = c.run()
 			}
