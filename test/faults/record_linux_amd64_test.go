@@ -28,6 +28,11 @@ type Record struct {
 // record notes what a passing test measured.
 func record(t *testing.T, fault string, points, connections int) {
 	t.Helper()
+	recordAt(t, fault, points, *every, connections)
+}
+
+func recordAt(t *testing.T, fault string, points, every, connections int) {
+	t.Helper()
 	t.Logf("%s: %d points, %d connections", fault, points, connections)
 	if *recordFile == "" || t.Failed() {
 		return
@@ -37,7 +42,7 @@ func record(t *testing.T, fault string, points, connections int) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	line, err := json.Marshal(Record{Fault: fault, Where: t.Name(), Points: points, Every: *every, Connections: connections})
+	line, err := json.Marshal(Record{Fault: fault, Where: t.Name(), Points: points, Every: every, Connections: connections})
 	if err != nil {
 		t.Fatal(err)
 	}

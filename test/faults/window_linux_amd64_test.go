@@ -44,7 +44,7 @@ func TestStoppedAtEveryStepOfAChangeNothingEscapes(t *testing.T) {
 			}
 			s.must(check(c.to, c.toBackend)...)
 			l.mustHaveHeld(t)
-			record(t, "stop and connect", steps, l.total())
+			recordAt(t, "stop and connect", steps, 1, l.total())
 		})
 	}
 }
