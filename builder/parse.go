@@ -65,9 +65,9 @@ type Parsed struct {
 // Parse reads settings, the later of two inputs for one setting winning. All
 // errors are reported together, as Problems; the result is then not valid.
 func Parse(inputs []Input, opts Options) (Parsed, error) {
-	p := parser{draft: draft{config: Default(), opts: opts, origins: map[string]Input{}}}
+	p := parser{settings: Settings(), draft: draft{config: Default(), opts: opts, origins: map[string]Input{}}}
 	chosen := p.choose(inputs)
-	for _, s := range Settings() {
+	for _, s := range p.settings {
 		if in, ok := chosen[s.Flag]; ok {
 			p.read(s, in)
 		}
@@ -80,6 +80,7 @@ func Parse(inputs []Input, opts Options) (Parsed, error) {
 }
 
 type parser struct {
+	settings []Setting
 	draft    draft
 	problems Problems
 	warnings []Warning
@@ -87,9 +88,9 @@ type parser struct {
 
 // choose picks the input that counts for each setting.
 func (p *parser) choose(inputs []Input) map[string]Input {
-	known := map[string]Setting{}
-	for _, s := range Settings() {
-		known[s.Flag] = s
+	known := make(map[string]*Setting, len(p.settings))
+	for i, s := range p.settings {
+		known[s.Flag] = &p.settings[i]
 	}
 	chosen := map[string]Input{}
 	for _, in := range inputs {
@@ -147,7 +148,7 @@ func (p *parser) warn(in Input, text string) {
 // effective lists every setting with the place it came from.
 func (p *parser) effective() []Effective {
 	var list []Effective
-	for _, s := range Settings() {
+	for _, s := range p.settings {
 		e := Effective{s.Flag, s.Default, "default"}
 		if in, ok := p.draft.origins[s.Flag]; ok {
 			e.Value, e.Origin = in.Value, in.Origin

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"encoding/xml"
 	"fmt"
 	"strings"
 )
@@ -82,10 +81,18 @@ type canvas struct{ strings.Builder }
 
 func (s *canvas) put(format string, args ...any) { fmt.Fprintf(&s.Builder, format+"\n", args...) }
 
+// escape makes text safe in SVG. What XML 1.0 cannot carry at all, as bytes of a
+// dump may be, becomes the replacement character.
 func escape(text string) string {
-	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(text)) // a Builder takes everything
-	return b.String()
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t', r == '\n', r == '\r', r >= ' ' && r < 0xfffe, r > 0xffff:
+			return r
+		}
+		return '\uFFFD'
+	}, text)
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;",
+		"\t", "&#x9;", "\n", "&#xA;", "\r", "&#xD;").Replace(text)
 }
 
 // lines draws the ways from a box's rows to where they lead.

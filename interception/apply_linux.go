@@ -173,7 +173,7 @@ func (s *session) apply(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	for _, rs := range s.want.Rules {
-		s.opts.debug("%s rules wanted:\n%s", rs.Family, iptables.Render(rs))
+		s.opts.debug("%s rules wanted:\n%s", rs.Family, rendered(rs))
 	}
 	changed, err := s.chosen.apply(ctx, s.programmedWants())
 	if err != nil {

@@ -40,3 +40,9 @@ func (o Options) debug(format string, args ...any) {
 		o.Debug(format, args...)
 	}
 }
+
+// rendered is a rule set whose text is made only if somebody reads it.
+type rendered iptables.Ruleset
+
+// String is the text of the rules.
+func (r rendered) String() string { return iptables.Render(iptables.Ruleset(r)) }

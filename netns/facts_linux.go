@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sluicemesh/sluice/internal/kernfile"
 )
 
 const sysctlIPv6 = "/proc/sys/net/ipv6/conf"
@@ -46,7 +48,7 @@ func ipv6Status() (IPv6Status, []string, error) {
 	}
 	status, off := IPv6Disabled, []string(nil)
 	for _, dir := range dirs {
-		value, err := os.ReadFile(sysctlIPv6 + "/" + dir.Name() + "/disable_ipv6")
+		value, err := kernfile.Read(sysctlIPv6+"/"+dir.Name()+"/disable_ipv6", 16)
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // the interface has just gone
 		case err != nil:

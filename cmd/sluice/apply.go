@@ -217,7 +217,7 @@ func inNamespace(v *values, do func() error) error {
 
 func enter(name string, allowOwn bool, do func() error) error {
 	if name == "" {
-		return netns.Do(netns.Target{}, do)
+		return netns.Here(do)
 	}
 	target, err := netns.ParseTarget(name)
 	if err != nil {

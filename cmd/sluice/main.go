@@ -19,8 +19,33 @@ import (
 var version = "dev"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, process())
-	stop()
-	os.Exit(code)
+	ctx := untilStopped()
+	roomy(len(os.Args) < 0, func() { os.Exit(run(ctx, process())) })
+}
+
+// untilStopped is cancelled by the first signal that asks the program to end.
+// Taking signals over needs a thread more, and happens beside what follows: a
+// signal before that ends the program while it has done nothing yet.
+func untilStopped() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, os.Interrupt, syscall.SIGTERM)
+		<-asked
+		cancel()
+	}()
+	return ctx
+}
+
+// roomy calls do on a stack that is large from the start. Growing it step by
+// step, each a copy that looks up every frame, takes a twentieth of a run. The
+// room lies in a branch that is never taken, so nothing is spent on clearing it.
+//
+//go:noinline
+func roomy(never bool, do func()) {
+	if never {
+		var room [32 << 10]byte
+		_, _ = os.Stdin.Read(room[:])
+	}
+	do()
 }

@@ -19,6 +19,7 @@ type option struct {
 	fallback    string
 	help        string
 	boolean     bool
+	policy      bool // one of package builder's settings
 	hidden      bool
 }
 
@@ -26,7 +27,7 @@ type option struct {
 func settingOptions() []option {
 	var list []option
 	for _, s := range builder.Settings() {
-		list = append(list, option{flag: s.Flag, short: s.Short, env: s.Env, fallback: s.Default, help: s.Help, boolean: s.Bool})
+		list = append(list, option{flag: s.Flag, short: s.Short, env: s.Env, fallback: s.Default, help: s.Help, boolean: s.Bool, policy: true})
 	}
 	return list
 }
@@ -127,7 +128,10 @@ func serviceLink(text string) bool {
 // inputs are the policy's settings from environment and flags.
 func (v *values) inputs() []builder.Input {
 	var list []builder.Input
-	for _, o := range settingOptions() {
+	for _, o := range v.options {
+		if !o.policy {
+			continue
+		}
 		if value, origin, ok := v.given(o); ok {
 			list = append(list, builder.Input{Flag: o.flag, Value: value, Origin: origin})
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,9 @@ func run(ctx context.Context, p program) int {
 // arguments makes the ecosystem's ways of calling the tool into ours: a binary
 // named istio-iptables is the command of that name.
 func arguments(args []string) []string {
+	if len(args) == 0 {
+		return nil
+	}
 	name := strings.TrimSuffix(filepath.Base(args[0]), ".exe")
 	if name == "istio-iptables" && (len(args) < 2 || args[1] != name) {
 		return append([]string{name}, args[1:]...)
@@ -54,27 +58,42 @@ func rootCommand(p program) *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(commands(p)...)
+	list, named := commands(p)
+	root.AddCommand(list...)
+	root.CompletionOptions.DisableDefaultCmd = named // those of the shells are cobra's, and some work to make
 	return root
 }
 
-// commands lists the commands in the order of their help. A pod waits for apply,
-// and does not wait for the flags of commands that it did not ask for.
-func commands(p program) []*cobra.Command {
-	if len(p.args) > 1 && isApply(arguments(p.args)[0]) {
-		return []*cobra.Command{applyCommand(p)}
-	}
-	return []*cobra.Command{
-		applyCommand(p),
-		checkCommand(p),
-		validateCommand(p),
-		cleanCommand(p),
-		explainCommand(p),
-		diffCommand(p),
-		graphCommand(p),
-		doctorCommand(p),
-		versionCommand(p),
+// makers make the commands, in the order of their help.
+func makers() []maker {
+	return []maker{
+		{"istio-iptables apply", applyCommand},
+		{"check", checkCommand},
+		{"validate", validateCommand},
+		{"clean", cleanCommand},
+		{"explain", explainCommand},
+		{"diff", diffCommand},
+		{"graph", graphCommand},
+		{"doctor", doctorCommand},
+		{"version", versionCommand},
 	}
 }
 
-func isApply(word string) bool { return word == "istio-iptables" || word == "apply" }
+type maker struct {
+	names string
+	make  func(program) *cobra.Command
+}
+
+// commands makes the command that was asked for by name, else all. A pod waits
+// for apply, and does not wait for the flags of what it did not ask for.
+func commands(p program) (list []*cobra.Command, named bool) {
+	for _, m := range makers() {
+		if args := arguments(p.args); len(args) > 0 && slices.Contains(strings.Fields(m.names), args[0]) {
+			return []*cobra.Command{m.make(p)}, true
+		}
+	}
+	for _, m := range makers() {
+		list = append(list, m.make(p))
+	}
+	return list, false
+}

@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/user"
 	"strconv"
 
 	"github.com/sluicemesh/sluice/builder"
+	"github.com/sluicemesh/sluice/internal/kernfile"
 )
 
 // sourceOptions say where settings come from besides flags and environment.
@@ -37,32 +36,11 @@ func inPod() builder.Options {
 const mostBytes = 1 << 20 // of a file that a setting names
 
 func readSmallFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, mostBytes+1))
+	data, err := kernfile.Read(path, mostBytes+1)
 	if err == nil && len(data) > mostBytes {
 		err = fmt.Errorf("%s is larger than %d bytes", path, mostBytes)
 	}
 	return string(data), err
-}
-
-func lookUpUser(name string) (uint32, error) {
-	u, err := user.Lookup(name)
-	if err != nil {
-		return 0, err
-	}
-	return id(u.Uid)
-}
-
-func lookUpGroup(name string) (uint32, error) {
-	g, err := user.LookupGroup(name)
-	if err != nil {
-		return 0, err
-	}
-	return id(g.Gid)
 }
 
 func id(text string) (uint32, error) {

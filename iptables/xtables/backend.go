@@ -45,7 +45,7 @@ func (b Backend) Read(ctx context.Context, f iptables.Family) (iptables.Ruleset,
 		delete(b.seen, f)
 		return rs, nil
 	}
-	s := ask(ctx, b.Flavour, f)
+	s := ask(ctx, b.Flavour, f)[0]
 	if s.Err != nil {
 		return iptables.Ruleset{Family: f}, s.Err
 	}

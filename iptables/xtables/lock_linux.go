@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,19 +21,19 @@ const lockPoll = 5 * time.Millisecond
 // or until ctx ends; then the error's kind is Busy. Hold it from Look to the end
 // of Apply. It is not reentrant.
 func Lock(ctx context.Context, wait time.Duration) (release func(), err error) {
-	f, err := os.Open(LockPath)
+	fd, err := unix.Open(LockPath, unix.O_RDONLY|unix.O_CLOEXEC, 0) // os.Open would start the poller
 	if err != nil {
 		return nil, &Error{Op: "lock the network namespace", Err: err}
 	}
 	deadline := time.Now().Add(wait)
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			return func() { _ = f.Close() }, nil
+			return func() { _ = unix.Close(fd) }, nil
 		}
 		busy := errors.Is(err, unix.EWOULDBLOCK)
 		if !busy && !errors.Is(err, unix.EINTR) || time.Now().After(deadline) || ctx.Err() != nil {
-			_ = f.Close()
+			_ = unix.Close(fd)
 			return nil, lockError(err, busy, wait, ctx.Err())
 		}
 		time.Sleep(lockPoll)

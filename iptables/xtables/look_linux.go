@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sluicemesh/sluice/internal/kernfile"
 	"github.com/sluicemesh/sluice/iptables"
 )
 
@@ -41,19 +42,21 @@ func Look(ctx context.Context, path []string) Env {
 func Glance(ctx context.Context) Env {
 	env := Env{NoNetAdmin: lacks(unix.CAP_NET_ADMIN), NoNetRaw: lacks(unix.CAP_NET_RAW)}
 	for _, flavour := range Flavours() {
-		for _, family := range iptables.Families() {
-			env.Standing = append(env.Standing, ask(ctx, flavour, family))
-		}
+		env.Standing = append(env.Standing, ask(ctx, flavour, iptables.Families()...)...)
 	}
 	return env
 }
 
 // ask is the cheap question: what stands here, without any program.
-func ask(ctx context.Context, flavour Flavour, family iptables.Family) Standing {
+func ask(ctx context.Context, flavour Flavour, families ...iptables.Family) []Standing {
 	if flavour == NFT {
-		return nftStanding(ctx, family)
+		return nftStanding(ctx, families)
 	}
-	return legacyStanding(family)
+	var list []Standing
+	for _, f := range families {
+		list = append(list, legacyStanding(f))
+	}
+	return list
 }
 
 // legacyStanding reads which legacy tables exist. The file is the thread's own
@@ -61,7 +64,7 @@ func ask(ctx context.Context, flavour Flavour, family iptables.Family) Standing 
 func legacyStanding(f iptables.Family) Standing {
 	s := Standing{Flavour: Legacy, Family: f}
 	name := map[iptables.Family]string{iptables.V4: "ip_tables_names", iptables.V6: "ip6_tables_names"}[f]
-	text, err := os.ReadFile("/proc/thread-self/net/" + name)
+	text, err := kernfile.Read("/proc/thread-self/net/"+name, 1<<16)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		s.Absent = true

@@ -10,27 +10,33 @@ import (
 	"github.com/sluicemesh/sluice/iptables"
 )
 
-// nftStanding asks the kernel for the names of all nf_tables chains of a family,
-// by one NFT_MSG_GETCHAIN dump: no program, nothing created, a few microseconds.
-func nftStanding(ctx context.Context, f iptables.Family) Standing {
-	s := Standing{Flavour: NFT, Family: f, Asked: true}
-	chains, err := nftChains(ctx, nfproto(f))
+// nftStanding asks the kernel for the names of all nf_tables chains, by one
+// NFT_MSG_GETCHAIN dump: no program, nothing created, a few microseconds.
+func nftStanding(ctx context.Context, families []iptables.Family) []Standing {
+	chains, err := nftChains(ctx)
+	list := make([]Standing, len(families))
+	for i, f := range families {
+		list[i] = Standing{Flavour: NFT, Family: f, Asked: true, Err: nftRefusal(err)}
+		for _, c := range chains {
+			if err == nil && c.family == nfproto(f) {
+				list[i].add(c)
+			}
+		}
+	}
+	return list
+}
+
+func nftRefusal(err error) error {
 	switch {
 	case err == nil:
+		return nil
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
-		s.Err = noCapability("NET_ADMIN")
-		return s
-	default:
-		s.Err = &Error{
-			Kind: Unusable, Op: "ask the kernel for nf_tables chains", Err: err,
-			Hint: "this kernel has no nf_tables: use iptables-legacy",
-		}
-		return s
+		return noCapability("NET_ADMIN")
 	}
-	for _, c := range chains {
-		s.add(c)
+	return &Error{
+		Kind: Unusable, Op: "ask the kernel for nf_tables chains", Err: err,
+		Hint: "this kernel has no nf_tables: use iptables-legacy",
 	}
-	return s
 }
 
 func (s *Standing) add(c nftChain) {
@@ -58,25 +64,27 @@ func nfproto(f iptables.Family) uint8 {
 
 // nftChain is what is wanted of a chain: used counts its rules and the jumps to it.
 type nftChain struct {
+	family      uint8
 	table, name string
 	used        bool
 }
 
-// nftChains dumps the chains of one family.
-func nftChains(ctx context.Context, family uint8) ([]nftChain, error) {
+// nftChains dumps the chains of all families.
+func nftChains(ctx context.Context) ([]nftChain, error) {
 	conn, err := nfnl.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
 	var request nfnl.Buffer
-	request.Message(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETCHAIN, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, family, 0)
+	request.Message(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETCHAIN, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC, 0)
 	var chains []nftChain
-	err = conn.Dump(ctx, &request, func() { chains = nil }, func(_ uint8, body []byte) {
+	err = conn.Dump(ctx, &request, func() { chains = nil }, func(family uint8, body []byte) {
 		chains = append(chains, nftChain{
-			table: nfnl.String(nfnl.Attr(body, unix.NFTA_CHAIN_TABLE)),
-			name:  nfnl.String(nfnl.Attr(body, unix.NFTA_CHAIN_NAME)),
-			used:  nfnl.Uint32(nfnl.Attr(body, unix.NFTA_CHAIN_USE)) > 0,
+			family: family,
+			table:  nfnl.String(nfnl.Attr(body, unix.NFTA_CHAIN_TABLE)),
+			name:   nfnl.String(nfnl.Attr(body, unix.NFTA_CHAIN_NAME)),
+			used:   nfnl.Uint32(nfnl.Attr(body, unix.NFTA_CHAIN_USE)) > 0,
 		})
 	})
 	return chains, err

@@ -33,8 +33,12 @@ func Lock(context.Context, time.Duration) (func(), error) {
 	return nil, onlyLinux("lock the network namespace")
 }
 
-func ask(_ context.Context, flavour Flavour, family iptables.Family) Standing {
-	return Standing{Flavour: flavour, Family: family, Err: onlyLinux("list tables")}
+func ask(_ context.Context, flavour Flavour, families ...iptables.Family) []Standing {
+	var list []Standing
+	for _, f := range families {
+		list = append(list, Standing{Flavour: flavour, Family: f, Err: onlyLinux("list tables")})
+	}
+	return list
 }
 
 func run(_ context.Context, c call) (string, error) { return "", onlyLinux(c.op) }
