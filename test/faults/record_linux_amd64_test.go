@@ -10,7 +10,7 @@ import (
 
 // every is 1 in `make faults`. A run between two coffees takes another part of
 // the steps each time.
-var every = flag.Int("every", 12, "disturb at every n-th step only, from a random one on")
+var every = flag.Int("every", 20, "disturb at every n-th step only, from a random one on")
 
 func first() int { return rand.IntN(*every) }
 
