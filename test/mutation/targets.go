@@ -16,11 +16,11 @@ type suite struct {
 // targets are what decides: policy, what to write, what a pod gets, what is
 // written into a host's files.
 func targets() []target {
-	rounds := suite{"builder", []string{"-rounds=60", "-seed=1"}}
+	rounds := suite{"builder", []string{"-rounds=100", "-seed=1"}}
 	return []target{
 		{dir: "builder", tests: []suite{rounds, {"cmd/sluice", []string{"-test.run=Golden|Reference|Parse|Setting"}}, {"cni/podsettings", nil}, {"explain", nil}}},
 		{
-			dir: "iptables", tests: []suite{{"iptables", nil}, {"builder", []string{"-rounds=60", "-seed=1"}}, {"iptables/xtables", nil}},
+			dir: "iptables", tests: []suite{{"iptables", nil}, {"builder", []string{"-rounds=100", "-seed=1"}}, {"iptables/xtables", nil}},
 			files: []string{"reconcile.go", "compare.go", "pack.go", "trace.go", "walk.go", "packet.go", "ruleset.go", "rule.go", "script.go", "table.go", "aggregate.go", "parse.go", "parsehead.go", "parserule.go"},
 		},
 		{
