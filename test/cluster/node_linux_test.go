@@ -182,20 +182,26 @@ func TestANodesLife(t *testing.T) {
 
 func beforeTheAgent(s *scene) {
 	s.Kubectl(Deployment("shop", "early"), "apply", "-f", "-")
-	s.Await("the validation to fail", func() error {
-		p, err := s.pod("shop", "early")
-		if err != nil {
+	s.broken("shop", "early")
+}
+
+// broken waits until the app's pod has failed its validation.
+func (s *scene) broken(namespace, app string) (pod *corev1.Pod) {
+	s.t.Helper()
+	s.Await("the validation of "+namespace+"/"+app+" to fail", func() (err error) {
+		if pod, err = s.pod(namespace, app); err != nil {
 			return err
 		}
-		for _, st := range p.Status.InitContainerStatuses {
+		for _, st := range pod.Status.InitContainerStatuses {
 			for _, state := range []corev1.ContainerState{st.State, st.LastTerminationState} {
 				if state.Terminated != nil && state.Terminated.ExitCode == 126 {
 					return nil
 				}
 			}
 		}
-		return fmt.Errorf("init containers %+v", p.Status.InitContainerStatuses)
+		return fmt.Errorf("init containers %+v", pod.Status.InitContainerStatuses)
 	})
+	return pod
 }
 
 func install(s *scene) {
@@ -276,6 +282,7 @@ func upgrade(s *scene) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	began := time.Now()
 	s.Kubectl("", "patch", "daemonset", "sluice-node", "-n", "sluice-system", "-p", `{"spec":{"template":{"metadata":{"annotations":{"release":"two"}}}}}`)
 	s.Await("another agent", func() error {
 		if !s.chained() {
@@ -286,19 +293,24 @@ func upgrade(s *scene) {
 		}
 		return nil
 	})
+	s.figures("scale-rollout.txt", figure{"rollout on one node, from the change to the new agent's readiness", fmt.Sprintf("%.1f s", time.Since(began).Seconds())})
 	s.mustLand(early, captured)
 }
 
-// reboot ends every pod and process of the node, and empties its run directory.
-func reboot(s *scene) {
+// powerCycle ends every pod and process of the node, empties its run directory
+// and starts the node again.
+func (s *scene) powerCycle() {
+	s.t.Helper()
 	s.Stop("kubelet")
 	s.RemoveAll()
-	if err := os.RemoveAll(filepath.Join(s.Dir, "run")); err != nil {
-		s.t.Fatal(err)
-	}
+	s.must(os.RemoveAll(filepath.Join(s.Dir, "run")))
 	s.Restart()
 	s.StartKubelet()
 	s.AwaitNodeReady()
+}
+
+func reboot(s *scene) {
+	s.powerCycle()
 	// The pods' status is that of before until the kubelet has looked again.
 	for _, want := range []struct{ namespace, app, lands string }{{"plain", "cart", direct}, {"shop", "early", captured}, {"shop", "cart", captured}} {
 		s.Await(want.namespace+"/"+want.app+" to be there again", func() error {
@@ -329,10 +341,7 @@ func rights(s *scene) {
 		"list pods": "yes", "delete pods": "yes", "create events": "yes",
 		"get secrets": "no", "list secrets": "no", "create pods": "no", "patch pods": "no", "patch nodes": "no", "get configmaps": "no", "create pods/exec": "no",
 	} {
-		verb, resource, _ := strings.Cut(what, " ")
-		if got := s.can(verb, resource); got != want {
-			s.t.Errorf("may the agent %s: got %s, want %s", what, got, want)
-		}
+		s.mayDo(what, want)
 	}
 }
 
@@ -343,8 +352,9 @@ func (s *scene) can(verb, resource string) string {
 	return strings.TrimSpace(res.Stdout)
 }
 
-func uninstall(s *scene, original []byte) {
-	running, plain := s.ready("shop", "cart"), s.ready("plain", "cart")
+// retire deletes the agent and waits until it has uninstalled.
+func (s *scene) retire() {
+	s.t.Helper()
 	s.Kubectl("", "delete", "daemonset", "sluice-node", "-n", "sluice-system")
 	s.Await("the plugin to be gone", func() error {
 		if _, err := os.Stat(filepath.Join(s.BinDir(), "sluice-cni")); err == nil {
@@ -352,6 +362,11 @@ func uninstall(s *scene, original []byte) {
 		}
 		return nil
 	})
+}
+
+func uninstall(s *scene, original []byte) {
+	running, plain := s.ready("shop", "cart"), s.ready("plain", "cart")
+	s.retire()
 	if got := s.conf(); !bytes.Equal(got, original) {
 		s.t.Errorf("configuration: got\n%s\nwant the primary's own\n%s", got, original)
 	}

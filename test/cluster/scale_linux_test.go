@@ -148,12 +148,18 @@ func TestScaleFigures(t *testing.T) {
 	}
 	cancel()
 	<-done
+	c.figures("scale.txt", figures...)
+}
+
+// figures logs them and writes them, as lines of a table, to a file under build.
+func (c *Cluster) figures(file string, list ...figure) {
+	c.t.Helper()
 	var text strings.Builder
-	for _, f := range figures {
+	for _, f := range list {
 		fmt.Fprintf(&text, "| %s | %s |\n", f.what, f.value)
 	}
-	t.Logf("\n%s", &text)
-	c.must(os.WriteFile(filepath.Join(root(), "build/scale.txt"), []byte(text.String()), 0o644))
+	c.t.Logf("\n%s", &text)
+	c.must(os.WriteFile(filepath.Join(root(), "build", file), []byte(text.String()), 0o644))
 }
 
 type cost struct {
