@@ -91,23 +91,47 @@ type op struct {
 	Value any    `json:"value"`
 }
 
-// injection is the patch: validation first, the proxy beside the application.
+// NativeSidecar on a pod makes the proxy an init container that goes on running.
+const NativeSidecar = "sidecar.istio.io/nativeSidecar"
+
+// injection is the patch: validation first, the proxy beside the application or
+// as a native sidecar.
 func injection(p *corev1.Pod) []op {
 	annotations := map[string]string{"sidecar.istio.io/status": `{"initContainers":["istio-validation"],"containers":["istio-proxy"]}`}
 	for k, v := range p.Annotations {
 		annotations[k] = v
 	}
-	proxy, no, yes := int64(1337), false, true
-	security := &corev1.SecurityContext{RunAsUser: &proxy, RunAsGroup: &proxy, AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
-		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}
-	validation := corev1.Container{Name: "istio-validation", Image: validationImage, SecurityContext: security, ImagePullPolicy: corev1.PullNever,
-		Command: []string{"/sluice", "istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-x", "", "-b", "*",
-			"-d", "15090,15021,15020", "--run-validation", "--skip-rule-apply"}}
-	sidecar := corev1.Container{Name: "istio-proxy", Image: containerd.SidecarImage, SecurityContext: security, ImagePullPolicy: corev1.PullNever,
-		Command: []string{"/testsidecar", "sidecar", "-dns", "0"}}
+	validation, sidecar := validationContainer(), proxyContainer()
+	if annotations[NativeSidecar] != "true" {
+		return []op{
+			{"add", "/metadata/annotations", annotations},
+			{"add", "/spec/initContainers", append([]corev1.Container{validation}, p.Spec.InitContainers...)},
+			{"add", "/spec/containers/0", sidecar},
+		}
+	}
+	always := corev1.ContainerRestartPolicyAlways
+	sidecar.RestartPolicy = &always
+	annotations["sidecar.istio.io/status"] = `{"initContainers":["istio-validation","istio-proxy"],"containers":null}`
 	return []op{
 		{"add", "/metadata/annotations", annotations},
-		{"add", "/spec/initContainers", append([]corev1.Container{validation}, p.Spec.InitContainers...)},
-		{"add", "/spec/containers/0", sidecar},
+		{"add", "/spec/initContainers", append([]corev1.Container{validation, sidecar}, p.Spec.InitContainers...)},
 	}
+}
+
+func validationContainer() corev1.Container {
+	return corev1.Container{Name: "istio-validation", Image: validationImage, SecurityContext: unprivileged(), ImagePullPolicy: corev1.PullNever,
+		Command: []string{"/sluice", "istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-x", "", "-b", "*",
+			"-d", "15090,15021,15020", "--run-validation", "--skip-rule-apply"}}
+}
+
+func proxyContainer() corev1.Container {
+	return corev1.Container{Name: "istio-proxy", Image: containerd.SidecarImage, SecurityContext: unprivileged(), ImagePullPolicy: corev1.PullNever,
+		Command: []string{"/testsidecar", "sidecar", "-dns", "0"}}
+}
+
+// unprivileged is the proxy's user without any capability.
+func unprivileged() *corev1.SecurityContext {
+	proxy, no, yes := int64(1337), false, true
+	return &corev1.SecurityContext{RunAsUser: &proxy, RunAsGroup: &proxy, AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
+		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}
 }
