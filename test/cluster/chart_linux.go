@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/sluicemesh/sluice/test/rig"
 )
@@ -19,9 +18,9 @@ func Chart() string { return filepath.Join(root(), "deploy/chart/sluice") }
 // if it fails.
 func (c *Cluster) Helm(args ...string) string {
 	c.t.Helper()
-	make := exec.Command("make", "-s", "build/tools/helm")
-	make.Dir = root()
-	if out, err := make.CombinedOutput(); err != nil {
+	build := exec.Command("make", "-s", "build/tools/helm")
+	build.Dir = root()
+	if out, err := build.CombinedOutput(); err != nil {
 		c.t.Fatalf("make build/tools/helm: %v\n%s", err, out)
 	}
 	res := c.Node.RunCmd(rig.Cmd{
@@ -47,18 +46,4 @@ func sets(values []string) []string {
 		args = append(args, "--set", v)
 	}
 	return args
-}
-
-// presets are the platforms that the chart knows.
-func (c *Cluster) presets() (names []string) {
-	c.t.Helper()
-	files, err := filepath.Glob(filepath.Join(Chart(), "presets/*.yaml"))
-	c.must(err)
-	for _, f := range files {
-		names = append(names, strings.TrimSuffix(filepath.Base(f), ".yaml"))
-	}
-	if len(names) == 0 {
-		c.t.Fatal("the chart has no presets")
-	}
-	return names
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -64,6 +65,20 @@ func TestTheChartInARealAPIServer(t *testing.T) {
 	s.step("a repair by delete or label is refused for another pod of the same name", successor)
 }
 
+// presets are the platforms that the chart knows.
+func (c *Cluster) presets() (names []string) {
+	c.t.Helper()
+	files, err := filepath.Glob(filepath.Join(Chart(), "presets/*.yaml"))
+	c.must(err)
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(f), ".yaml"))
+	}
+	if len(names) == 0 {
+		c.t.Fatal("the chart has no presets")
+	}
+	return names
+}
+
 // dryRun has the API server judge the objects, fields that it does not know too.
 func (s *scene) dryRun(objects string) (accepted int, refusal string) {
 	s.t.Helper()
@@ -120,15 +135,6 @@ func helmRelease(s *scene) {
 	const want = "serviceaccount/sluice-node role.rbac.authorization.k8s.io/sluice-node"
 	if got := strings.Join(strings.Fields(left), " "); got != want {
 		s.t.Errorf("after helm uninstall: got %s, want only what ending agents ask with: %s", got, want)
-	}
-}
-
-// mayDo asks the API server about the agent's rights.
-func (s *scene) mayDo(what, want string) {
-	s.t.Helper()
-	verb, resource, _ := strings.Cut(what, " ")
-	if got := s.can(verb, resource); got != want {
-		s.t.Errorf("may the agent %s: got %s, want %s", what, got, want)
 	}
 }
 

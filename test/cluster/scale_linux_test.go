@@ -101,7 +101,12 @@ func TestScaleFigures(t *testing.T) {
 
 	var count counted
 	listed := c.client(&count)
-	watch, err := pods.NewWatch(listed, "node-b", func(err error) { t.Error(err) })
+	var away atomic.Bool
+	watch, err := pods.NewWatch(listed, "node-b", func(err error) {
+		if !away.Load() {
+			t.Error(err)
+		}
+	})
 	c.must(err)
 	heap := heapNow()
 	runCtx, cancel := context.WithCancel(ctx)
@@ -146,6 +151,8 @@ func TestScaleFigures(t *testing.T) {
 	if cached > gets.took {
 		t.Errorf("answers from the cache took %v, GETs %v: want the cache to be faster", cached, gets.took)
 	}
+	away.Store(true)
+	note("the API server is killed and starts again", "%d KiB received until the next change is known", restart(c, watch, &count)>>10)
 	cancel()
 	<-done
 	c.figures("scale.txt", figures...)
@@ -160,6 +167,27 @@ func (c *Cluster) figures(file string, list ...figure) {
 	}
 	c.t.Logf("\n%s", &text)
 	c.must(os.WriteFile(filepath.Join(root(), "build", file), []byte(text.String()), 0o644))
+}
+
+// restart gives what a watch receives from an API server that comes back.
+func restart(c *Cluster, watch *pods.Watch, count *counted) int64 {
+	c.t.Helper()
+	before := count.in.Load()
+	c.Stop("apiserver")
+	c.StartAPIServer()
+	var changed *corev1.Pod
+	c.Await("a change", func() (err error) {
+		changed, err = c.Client.CoreV1().Pods("default").Patch(context.Background(), "node-b-0", "application/merge-patch+json",
+			[]byte(`{"metadata":{"labels":{"after":"restart"}}}`), metav1.PatchOptions{})
+		return err
+	})
+	c.Await("the change in the cache", func() error {
+		if p, ok := watch.Source().Stored("default/node-b-0"); !ok || p.ResourceVersion != changed.ResourceVersion {
+			return fmt.Errorf("got %+v, want version %s", p, changed.ResourceVersion)
+		}
+		return nil
+	})
+	return count.in.Load() - before
 }
 
 type cost struct {
