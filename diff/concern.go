@@ -236,6 +236,8 @@ func (g *guesser) changing(m iptables.Match) bool {
 		return len(g.ports) > 0 && m.Prefix.Contains(iptables.Loopback(g.family)) != m.Not
 	case iptables.DestinationPort:
 		return g.redirected(func(p iptables.Port) bool { return m.Range.Contains(p) != m.Not })
+	case iptables.PortInSet:
+		return m.Ranges == nil || g.changing(iptables.MultiPort{Side: m.Side, Not: m.Not, Ranges: m.Ranges})
 	case iptables.MultiPort:
 		if m.Side == iptables.SrcSide {
 			return false

@@ -26,6 +26,13 @@ func (w *walk) holds(m iptables.Match) bdd.Ref {
 		return inverted(w.dstPort(m.Range), m.Not)
 	case iptables.MultiPort:
 		return inverted(w.multiPort(m), m.Not)
+	case iptables.PortInSet:
+		if m.Ranges != nil {
+			return inverted(w.multiPort(iptables.MultiPort{Side: m.Side, Ranges: m.Ranges}), m.Not)
+		}
+		not := m.Not
+		m.Not = false
+		return inverted(w.unmodelled(m), not)
 	}
 	return w.holdsState(m)
 }

@@ -163,6 +163,10 @@ func condition(m iptables.Match) (text string, inverted bool) {
 		inverted, set.Not = set.Not, false
 		m = set
 	}
+	if set, ok := m.(iptables.PortInSet); ok {
+		inverted, set.Not = set.Not, false
+		m = set
+	}
 	return iptables.Rule{Match: []iptables.Match{m}}.String(), inverted
 }
 

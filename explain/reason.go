@@ -28,6 +28,10 @@ func reason(m iptables.Match, p iptables.Packet) string {
 		return portReason("port ", p.DstPort, m.Range.String(), m.Not)
 	case iptables.MultiPort:
 		return multiPortReason(m, p)
+	case iptables.PortInSet:
+		if m.Ranges != nil {
+			return multiPortReason(iptables.MultiPort{Side: m.Side, Not: m.Not, Ranges: m.Ranges}, p)
+		}
 	}
 	return stateReason(m, p)
 }
@@ -53,6 +57,8 @@ func stateReason(m iptables.Match, p iptables.Packet) string {
 	case iptables.TransparentSocket:
 		return "no transparent socket has this connection yet"
 	case iptables.InSet:
+		return "supposed not to be in the set " + m.Name
+	case iptables.PortInSet:
 		return "supposed not to be in the set " + m.Name
 	case iptables.Opaque:
 		return "supposed not to hold: " + strings.Join(m.Words, " ")

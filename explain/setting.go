@@ -119,6 +119,8 @@ func isPort(p iptables.Port) func(iptables.Match) bool {
 			return !m.Not && (p == 0 || m.Range == iptables.OnePort(p))
 		case iptables.MultiPort:
 			return !m.Not && p == 0
+		case iptables.PortInSet:
+			return !m.Not && p == 0
 		}
 		return false
 	}

@@ -64,6 +64,9 @@ func stateCondition(m iptables.Match) string {
 	case iptables.InSet:
 		way := map[iptables.Side]string{iptables.SrcSide: "from", iptables.DstSide: "to"}[m.Side]
 		return not(m.Not) + way + " the set " + m.Name
+	case iptables.PortInSet:
+		way := map[iptables.Side]string{iptables.SrcSide: "from ", iptables.DstSide: ""}[m.Side]
+		return not(m.Not) + way + "port in the set " + m.Name
 	case iptables.Opaque:
 		return strings.Join(m.Words, " ")
 	}

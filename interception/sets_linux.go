@@ -76,7 +76,7 @@ func (t tables) checkSets(ctx context.Context, wants []iptables.Ruleset) ([]stri
 // withElements fills in what the sets hold that live rules ask, so that the
 // rules can be explained and compared.
 func withElements(ctx context.Context, rs iptables.Ruleset) iptables.Ruleset {
-	if len(rs.Sets()) == 0 {
+	if len(rs.Sets())+len(rs.PortSets()) == 0 {
 		return rs
 	}
 	conn, err := ipset.Open()
@@ -94,7 +94,7 @@ func withElements(ctx context.Context, rs iptables.Ruleset) iptables.Ruleset {
 func pack(wants []iptables.Ruleset) []iptables.Ruleset {
 	packed := make([]iptables.Ruleset, len(wants))
 	for i, w := range wants {
-		packed[i] = w.PackSets(SetsFrom)
+		packed[i] = w.PackSets(iptables.Runs{Least: SetsFrom, LeastPorts: PortSetsFrom})
 	}
 	return packed
 }

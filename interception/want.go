@@ -13,6 +13,10 @@ import (
 // nothing is measurable; with 5,000 linear ones a fifth of the connections is left.
 const SetsFrom = 64
 
+// PortSetsFrom is SetsFrom for rules that differ in their ports, each of which
+// holds up to 15: multiport compares them one after the other, and so is slower.
+const PortSetsFrom = 8
+
 // Want is what a namespace shall hold.
 type Want struct {
 	// Rules has a rule set for each family; one without chains for a family

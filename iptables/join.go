@@ -8,10 +8,9 @@ import (
 
 // Runs says which runs of rules [JoinRuns] joins.
 type Runs struct {
-	// Ports are joined too, else only addresses.
-	Ports bool
-	// Least is the number of rules from which on a run is worth it.
-	Least int
+	// Least is the number of rules from which on a run that differs in an
+	// address is worth it, LeastPorts for one that differs in a port.
+	Least, LeastPorts int
 }
 
 // JoinRuns makes one rule of neighbours that differ in one address or one port
@@ -31,10 +30,15 @@ func JoinRuns(rules []Rule, runs Runs) []Rule {
 func (runs Runs) longest(rules []Rule) (int, Rule) {
 	best, place := 1, 0
 	for at, m := range rules[0].Match {
-		if p, ok := joinable(m); !ok || p.Port && !runs.Ports {
+		p, ok := joinable(m)
+		if !ok {
 			continue
 		}
-		if n := runAt(rules, at); n > best && n >= runs.Least {
+		least := runs.Least
+		if p.Port {
+			least = runs.LeastPorts
+		}
+		if n := runAt(rules, at); n > best && n >= least {
 			best, place = n, at
 		}
 	}
@@ -88,6 +92,8 @@ func PlaceOf(m Match) (at Place, inverted, ok bool) {
 		return Place{DstSide, true}, m.Not, true
 	case MultiPort:
 		return Place{m.Side, true}, m.Not, true
+	case PortInSet:
+		return Place{m.Side, true}, m.Not, true
 	}
 	return Place{}, false, false
 }
@@ -95,7 +101,7 @@ func PlaceOf(m Match) (at Place, inverted, ok bool) {
 // joinable says whether a condition may become a larger set.
 func joinable(m Match) (Place, bool) {
 	at, inverted, ok := PlaceOf(m)
-	known := at.Port || len(PrefixesOf(m)) > 0
+	known := len(PortsOf(m))+len(PrefixesOf(m)) > 0
 	return at, ok && !inverted && known && at.Side != Either
 }
 
@@ -162,7 +168,8 @@ func joinAt(rules []Rule, at int) Rule {
 	return joined
 }
 
-// PortsOf lists the ports with which a condition compares; nil if it compares none.
+// PortsOf lists the ports with which a condition compares; nil if it compares none,
+// or a set whose ports are not known.
 func PortsOf(m Match) []PortRange {
 	switch m := m.(type) {
 	case SourcePort:
@@ -170,6 +177,8 @@ func PortsOf(m Match) []PortRange {
 	case DestinationPort:
 		return []PortRange{m.Range}
 	case MultiPort:
+		return m.Ranges
+	case PortInSet:
 		return m.Ranges
 	}
 	return nil

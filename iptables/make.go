@@ -100,6 +100,9 @@ func Not(m Match) Match { //nolint:funlen // a table: one line per condition
 	case InSet:
 		m.Not = !m.Not
 		return m
+	case PortInSet:
+		m.Not = !m.Not
+		return m
 	case ConnDirection:
 		m.Reply = !m.Reply
 		return m

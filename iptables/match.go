@@ -130,6 +130,17 @@ type InSet struct {
 	Elements []netip.Prefix
 }
 
+// PortInSet matches a port against a named set of the kernel (ipset,
+// bitmap:port). A packet of a protocol without ports matches none, so the rule
+// names a protocol that has them.
+type PortInSet struct {
+	Name string
+	Side Side
+	Not  bool
+	// Ranges is what the set holds; nil when that is not known, as in a dump.
+	Ranges []PortRange
+}
+
 // Opaque is a condition that this package carries along but cannot decide.
 type Opaque struct{ Words []string }
 
@@ -194,6 +205,10 @@ func (m TransparentSocket) words(string) []string {
 }
 
 func (m InSet) words(string) []string {
+	return module("set", negate(m.Not, "--match-set", quoted(m.Name), string(m.Side)))
+}
+
+func (m PortInSet) words(string) []string {
 	return module("set", negate(m.Not, "--match-set", quoted(m.Name), string(m.Side)))
 }
 

@@ -39,28 +39,53 @@ func JoinPorts(ranges []PortRange) []PortRange {
 	return joined
 }
 
-// PackSets joins runs of at least so many rules that differ in one address only
-// into one rule with a kernel set each. The sets must be there before the rules.
-func (rs Ruleset) PackSets(least int) Ruleset {
+// PackSets joins runs of rules that differ in one address or one port only into
+// one rule with a kernel set each. The sets must be there before the rules.
+func (rs Ruleset) PackSets(runs Runs) Ruleset {
 	packed := Ruleset{Family: rs.Family, Chains: slices.Clone(rs.Chains)}
 	for i, c := range packed.Chains {
-		packed.Chains[i].Rules = JoinRuns(c.Rules, Runs{Least: least})
+		rules := JoinRuns(c.Rules, runs)
+		for j := range rules {
+			rules[j].Match = namePorts(rules[j].Match)
+		}
+		packed.Chains[i].Rules = rules
 	}
 	return packed
 }
 
-// Sets lists the kernel sets that the rules need, each once, by name.
+// namePorts puts a kernel set in the place of more ports than multiport takes.
+func namePorts(matches []Match) []Match {
+	for i, m := range matches {
+		if list, ok := m.(MultiPort); ok && slots(list.Ranges) > MultiPortSlots {
+			matches = slices.Clone(matches)
+			matches[i] = PortInSet{Name: PortSetName(list.Ranges), Side: list.Side, Not: list.Not, Ranges: list.Ranges}
+		}
+	}
+	return matches
+}
+
+// Sets lists the kernel sets of addresses that the rules need, each once, by name.
 func (rs Ruleset) Sets() []InSet {
-	var sets []InSet
+	return asked(rs, func(s InSet) string { return s.Name })
+}
+
+// PortSets lists the kernel sets of ports that the rules need, each once, by name.
+func (rs Ruleset) PortSets() []PortInSet {
+	return asked(rs, func(s PortInSet) string { return s.Name })
+}
+
+// asked lists the conditions of one kind, each name once.
+func asked[M Match](rs Ruleset, name func(M) string) []M {
+	var sets []M
 	for _, c := range rs.Chains {
 		for _, r := range c.Rules {
 			for _, m := range r.Match {
-				if s, ok := m.(InSet); ok {
+				if s, ok := m.(M); ok {
 					sets = append(sets, s)
 				}
 			}
 		}
 	}
-	slices.SortStableFunc(sets, func(a, b InSet) int { return cmp.Compare(a.Name, b.Name) })
-	return slices.CompactFunc(sets, func(a, b InSet) bool { return a.Name == b.Name })
+	slices.SortStableFunc(sets, func(a, b M) int { return cmp.Compare(name(a), name(b)) })
+	return slices.CompactFunc(sets, func(a, b M) bool { return name(a) == name(b) })
 }

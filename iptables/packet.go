@@ -130,6 +130,13 @@ func (m InSet) holds(p Packet) Answer {
 	return answer(m.Not)
 }
 
+func (m PortInSet) holds(p Packet) Answer {
+	if m.Ranges == nil {
+		return Maybe
+	}
+	return MultiPort{Side: m.Side, Ranges: m.Ranges, Not: m.Not}.holds(p)
+}
+
 func (Opaque) holds(Packet) Answer { return Maybe }
 
 func (p Packet) state() State {

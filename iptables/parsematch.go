@@ -237,7 +237,9 @@ func socketFlag(p *ruleParser, _ bool) error {
 	return nil
 }
 
-// matchSet reads "NAME src|dst"; sets of more dimensions stay opaque.
+// matchSet reads "NAME src|dst"; sets of more dimensions stay opaque. What a set
+// holds is not in the text: ports, if its name is one that PortSetName gives,
+// else addresses are supposed.
 func matchSet(p *ruleParser, not bool) error {
 	if len(p.words) < 3 {
 		return errors.New("--match-set needs a name and a side")
@@ -246,6 +248,10 @@ func matchSet(p *ruleParser, not bool) error {
 	p.words = p.words[3:]
 	if side != SrcSide && side != DstSide {
 		p.add(Opaque{Words: module("set", negate(not, "--match-set", name, string(side)))})
+		return nil
+	}
+	if strings.HasPrefix(name, SetPrefix+portSets) {
+		p.add(PortInSet{Name: name, Side: side, Not: not})
 		return nil
 	}
 	p.add(InSet{Name: name, Side: side, Not: not})

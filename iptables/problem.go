@@ -58,6 +58,8 @@ func (TransparentSocket) problem() string { return "" }
 
 func (m InSet) problem() string { return nameProblem("set", m.Name, 31) } // IPSET_MAXNAMELEN - 1
 
+func (m PortInSet) problem() string { return nameProblem("set", m.Name, 31) }
+
 func (m Opaque) problem() string {
 	if len(m.Words) == 0 {
 		return "match without words"

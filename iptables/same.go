@@ -29,6 +29,9 @@ func sameMatch(a, b Match) bool {
 	case InSet:
 		y, ok := b.(InSet)
 		return ok && x.Side == y.Side && x.Not == y.Not && slices.Equal(x.Elements, y.Elements) && (x.Elements != nil || x.Name == y.Name)
+	case PortInSet:
+		y, ok := b.(PortInSet)
+		return ok && x.Side == y.Side && x.Not == y.Not && slices.Equal(x.Ranges, y.Ranges) && (x.Ranges != nil || x.Name == y.Name)
 	case MultiPort:
 		y, ok := b.(MultiPort)
 		return ok && x.Side == y.Side && x.Not == y.Not && slices.Equal(x.Ranges, y.Ranges)
@@ -40,7 +43,7 @@ func sameMatch(a, b Match) bool {
 		return ok && slices.Equal(x.Words, y.Words)
 	}
 	switch b.(type) {
-	case InSet, MultiPort, ConnState, Opaque:
+	case InSet, PortInSet, MultiPort, ConnState, Opaque:
 		return false
 	}
 	return a == b

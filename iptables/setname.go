@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // SetPrefix begins the name of every kernel set of sluice.
@@ -23,9 +24,22 @@ func SetName(elements []netip.Prefix) string {
 		text, _ := p.MarshalBinary()
 		sum.Write(append(text, 0xff))
 	}
-	digits := strconv.FormatUint(sum.Sum64(), 16)
-	for len(digits) < 16 {
-		digits = "0" + digits
+	return SetPrefix + family + digits(sum.Sum64())
+}
+
+// portSets begins the name of every kernel set of ports, after SetPrefix.
+const portSets = "p-"
+
+// PortSetName is SetName for ports: "sluice-p-" and 16 hexadecimal digits.
+func PortSetName(ranges []PortRange) string {
+	sum := fnv.New64a()
+	for _, r := range JoinPorts(ranges) {
+		sum.Write([]byte{byte(r.First >> 8), byte(r.First), byte(r.Last >> 8), byte(r.Last)})
 	}
-	return SetPrefix + family + digits
+	return SetPrefix + portSets + digits(sum.Sum64())
+}
+
+func digits(sum uint64) string {
+	text := strconv.FormatUint(sum, 16)
+	return strings.Repeat("0", 16-len(text)) + text
 }

@@ -39,6 +39,7 @@ func canonicalRules() []struct {
 		{Rule{Match: All(TCP(), TransparentSocket{})}, "-p tcp -m socket --transparent"},
 		{Rule{Match: All(TCP(), TransparentSocket{NoWildcard: true})}, "-p tcp -m socket --nowildcard --transparent"},
 		{Rule{Match: All(Not(InSet{Name: "out", Side: DstSide}))}, "-m set ! --match-set out dst"},
+		{Rule{Match: All(TCP(), Not(PortInSet{Name: "sluice-p-0123456789abcdef", Side: DstSide}))}, "-p tcp -m set ! --match-set sluice-p-0123456789abcdef dst"},
 		{Rule{Target: JumpTo{Chain: ChainOutput, Goto: true}}, "-g ISTIO_OUTPUT"},
 		{Rule{Match: All(TCP()), Target: Redirect{15001}}, "-p tcp -j REDIRECT --to-ports 15001"},
 		{Rule{Match: All(TCP()), Target: TProxy{15006, netip.IPv4Unspecified(), 1337, FullMask}}, "-p tcp -j TPROXY --on-port 15006 --on-ip 0.0.0.0 --tproxy-mark 0x539/0xffffffff"},
@@ -81,7 +82,7 @@ func TestCanonicalTextParsesToTheSameRule(t *testing.T) {
 func TestMatchesThatConstrainNothingAreRefused(t *testing.T) {
 	empty := []Match{
 		Source{}, Destination{}, InInterface{}, OutInterface{}, Protocol{}, MultiPort{}, PacketMark{}, ConnMark{},
-		ConnState{}, InSet{}, Opaque{}, ToPorts(PortRange{9, 8}), Source{Prefix: prefix("10.0.0.1/8")},
+		ConnState{}, InSet{}, PortInSet{}, Opaque{}, ToPorts(PortRange{9, 8}), Source{Prefix: prefix("10.0.0.1/8")},
 		InInterface{Name: "sixteen-bytes-xx"}, ToPort(OnePort(80)), // a port of no protocol
 	}
 	for _, m := range empty {

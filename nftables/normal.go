@@ -52,6 +52,11 @@ func normalMatch(m iptables.Match) (iptables.Match, string) {
 			return m, "ports of either side in one rule"
 		}
 		return iptables.PortMatch(m.Side, m.Not, m.Ranges...), ""
+	case iptables.PortInSet:
+		if len(m.Ranges) == 0 {
+			return m, "a set whose ports are not known"
+		}
+		return iptables.PortMatch(m.Side, m.Not, m.Ranges...), ""
 	case iptables.ConnState:
 		m.States = sortedStates(m.States)
 		return m, ""

@@ -54,7 +54,7 @@ func prepare(rs iptables.Ruleset) (iptables.Ruleset, error) {
 			}
 			rules[j] = n
 		}
-		c.Rules = iptables.JoinRuns(rules, iptables.Runs{Ports: true})
+		c.Rules = iptables.JoinRuns(rules, iptables.Runs{})
 	}
 	return rs, errors.Join(errs...)
 }

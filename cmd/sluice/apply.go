@@ -121,8 +121,8 @@ func (a applyRun) print() error {
 	case a.v.bool("print-config"):
 		return printConfig(a.p.stdout, parsed)
 	}
-	if manyCIDRs(parsed.Config) {
-		a.log.info("long lists of CIDRs are printed as a rule each; where the kernel has ipset, apply asks a set instead, which decides alike")
+	if longLists(parsed.Config) {
+		a.log.info("long lists of CIDRs and ports are printed as rules one after the other; where the kernel has ipset, apply asks a set instead, which decides alike")
 	}
 	return dryRun(a.p.stdout, parsed, format, a.v.text("output-dir"))
 }

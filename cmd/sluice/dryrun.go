@@ -48,14 +48,19 @@ func dryRun(w io.Writer, parsed builder.Parsed, format, dir string) error {
 	return printRules(w, want, dryFamilies(parsed.Config))
 }
 
-// manyCIDRs says whether apply would ask sets of the kernel for what a dry run
-// prints as a rule each.
-func manyCIDRs(c builder.Config) bool {
+// longLists says whether apply would ask sets of the kernel for what a dry run
+// prints as many rules.
+func longLists(c builder.Config) bool {
 	for _, list := range []builder.CIDRs{c.IncludeCIDRs, c.ExcludeCIDRs, c.ExcludeInboundCIDRs} {
 		for _, f := range iptables.Families() {
 			if len(list.Of(f)) >= interception.SetsFrom {
 				return true
 			}
+		}
+	}
+	for _, list := range []builder.Ports{c.IncludeOutboundPorts, c.ExcludeOutboundPorts, c.Inbound.Ports} {
+		if len(iptables.PackPorts(list.Ranges)) >= interception.PortSetsFrom {
+			return true
 		}
 	}
 	return false

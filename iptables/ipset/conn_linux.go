@@ -3,7 +3,6 @@ package ipset
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -40,7 +39,7 @@ func (c *Conn) Ensure(ctx context.Context, sets []Set) (written int, err error) 
 		return 0, err
 	}
 	for _, s := range sets {
-		at := slices.IndexFunc(have, func(h Set) bool { return h.Name == s.Name })
+		at := find(have, s.Name)
 		if at >= 0 && have[at].equal(s) {
 			continue
 		}
@@ -54,16 +53,16 @@ func (c *Conn) Ensure(ctx context.Context, sets []Set) (written int, err error) 
 
 // write fills a set aside and puts it in the place of its name.
 func (c *Conn) write(ctx context.Context, s Set, exists bool) error {
-	aside := Set{filling, s.Family, s.Elements}
+	aside := s
+	aside.Name = filling
 	if err := c.destroy(ctx, filling); err != nil && !errors.Is(err, unix.ENOENT) {
 		return err
 	}
 	if err := c.do(ctx, "create the set "+s.Name, createMessage(aside)); err != nil {
 		return err
 	}
-	for at := 0; at < len(s.Elements); at += perMessage {
-		part := s.Elements[at:min(at+perMessage, len(s.Elements))]
-		if err := c.do(ctx, "fill the set "+s.Name, addMessage(aside, part, at+1)); err != nil {
+	for first := 0; first < aside.size(); first += perMessage {
+		if err := c.do(ctx, "fill the set "+s.Name, addMessage(aside, first)); err != nil {
 			return errors.Join(err, c.destroy(ctx, filling))
 		}
 	}
@@ -84,7 +83,7 @@ func (c *Conn) Tidy(ctx context.Context, keep []Set) (removed int, err error) {
 		return 0, nil
 	}
 	for _, name := range names {
-		if slices.ContainsFunc(keep, func(s Set) bool { return s.Name == name }) {
+		if find(keep, name) >= 0 {
 			continue
 		}
 		switch err := c.destroy(ctx, name); {
@@ -109,12 +108,12 @@ func (c *Conn) Check(ctx context.Context, sets []Set) ([]string, error) {
 	}
 	var diffs []string
 	for _, s := range sets {
-		at := slices.IndexFunc(have, func(h Set) bool { return h.Name == s.Name })
+		at := find(have, s.Name)
 		switch {
 		case at < 0:
 			diffs = append(diffs, "set "+s.Name+": missing")
 		case !have[at].equal(s):
-			diffs = append(diffs, "set "+s.Name+": holds other addresses than its name says")
+			diffs = append(diffs, "set "+s.Name+": holds something else than its name says")
 		}
 	}
 	return diffs, nil
@@ -126,6 +125,7 @@ func (c *Conn) Read(ctx context.Context) ([]Set, error) {
 	err := c.dump(ctx, message(cmdList, nfnl.FlagDump, 0, ""), func() { all = nil }, func(s Set) {
 		if n := len(all) - 1; n >= 0 && all[n].Name == s.Name { // a large set comes in parts
 			all[n].Elements = append(all[n].Elements, s.Elements...)
+			all[n].Ports = joined(append(all[n].Ports, s.Ports...))
 			return
 		}
 		all = append(all, s)
@@ -167,7 +167,7 @@ func (c *Conn) do(ctx context.Context, op string, b *nfnl.Buffer) error {
 }
 
 // failed names the operation. A kernel without ip_set does not know the
-// subsystem, one without hash:net not the type.
+// subsystem, one without hash:net or bitmap:port not the type.
 func failed(op string, err error) error {
 	if err == nil {
 		return nil

@@ -1,4 +1,4 @@
-// Package ipset keeps the kernel sets (ip_set, hash:net) that rules of the
+// Package ipset keeps the kernel sets (ip_set: hash:net and bitmap:port) that rules of the
 // iptables backends ask, over netlink.
 //
 //	Conn.Ensure   the sets that rules need, complete before any rule asks them

@@ -117,6 +117,15 @@ func scenes() []scene {
 			{says: "a port in a range is left alone", from: app, to: service, port: 8080, want: "world"},
 			{says: "others are captured", from: app, to: service, port: 80, want: "Out"},
 		}},
+		{name: "many single ports excluded", settings: with(classic(), notOut, "9090,"+manyPorts(1000)), probes: []probe{
+			{says: "one of them is left alone", from: app, to: service, port: 9090, want: "world"},
+			{says: "its neighbour is captured", from: app, to: service, port: 80, want: "Out"},
+			{says: "the proxy is left alone", from: proxy, to: service, port: 80, want: "world"},
+		}},
+		{name: "many single ports included", settings: with(classic(), onlyCIDR, "", onlyOut, "9090,"+manyPorts(1000)), probes: []probe{
+			{says: "one of them is captured", from: app, to: service, port: 9090, want: "Out"},
+			{says: "its neighbour is left alone", from: app, to: service, port: 80, want: "world"},
+		}},
 		{name: "many CIDRs excluded", settings: with(classic(), notCIDR, manyCIDRs(500)+","+firstOf), probes: []probe{
 			{says: "the last one is left alone", from: app, to: service, port: 80, want: "world"},
 			{says: "its neighbour is captured", from: app, to: service2, port: 80, want: "Out"},
@@ -133,6 +142,15 @@ func manyCIDRs(n int) string {
 	var list []string
 	for i := range n {
 		list = append(list, fmt.Sprintf("198.19.%d.%d/32,2001:db8:f:%x::/64", i>>7, i<<1&0xff, i<<1))
+	}
+	return strings.Join(list, ",")
+}
+
+// manyPorts is n ports on which nobody listens, no two of them neighbours.
+func manyPorts(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprint(20001+2*i))
 	}
 	return strings.Join(list, ",")
 }
