@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 func main() {
@@ -13,7 +14,11 @@ func main() {
 	docs := flag.String("docs", "docs", "directory that gets performance.md and performance.svg")
 	rounds := flag.Int("rounds", 60, "starts of each program")
 	scales := flag.Int("scales", 3, "rounds of the measurement by size")
+	inbound := flag.Bool("inbound", false, "measure inbound connections only, and print")
 	flag.Parse()
+	if *inbound {
+		*docs = ""
+	}
 	if err := run(os.Stdout, *bin, *docs, *rounds, *scales); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -34,6 +39,15 @@ func run(w io.Writer, bin, docs string, rounds, scales int) error {
 		return err
 	}
 	r := report{machine: machine(), rounds: rounds}
+	if r.inbound, err = p.inbound(inboundRounds); err != nil {
+		return err
+	}
+	if docs == "" {
+		var b strings.Builder
+		r.writeInbound(&b)
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
 	if r.results, err = measure(p.variants(), p.program("peak"), rounds); err != nil {
 		return err
 	}

@@ -17,6 +17,13 @@ type report struct {
 	plugins []result
 	crowds  []crowdResult
 	points  []point
+	inbound []taken
+}
+
+// taken is what a connection took on one way through a pod's rules.
+type taken struct {
+	name   string
+	micros []float64 // the mean of each round
 }
 
 type crowdResult struct {
@@ -58,6 +65,7 @@ func (r report) markdown() string {
 	r.writePlugins(&b)
 	r.writeCrowds(&b)
 	r.writeScale(&b)
+	r.writeInbound(&b)
 	return b.String()
 }
 
