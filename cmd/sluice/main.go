@@ -20,7 +20,7 @@ var version = "dev"
 
 func main() {
 	ctx := untilStopped()
-	roomy(len(os.Args) < 0, func() { os.Exit(run(ctx, process())) })
+	roomy(os.Args == nil, func() { os.Exit(run(ctx, process())) })
 }
 
 // untilStopped is cancelled by the first signal that asks the program to end.
