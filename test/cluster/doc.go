@@ -13,5 +13,6 @@
 // outside and connects through the namespace.
 //
 // The agent runs from the shipped manifest: only image and host paths are
-// changed, so what RBAC or the security context forbid fails here too.
+// changed, so what RBAC or the security context forbid fails here too. The chart
+// in all its forms goes to the API server of a node whose kubelet is stopped.
 package cluster

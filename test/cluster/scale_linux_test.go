@@ -133,7 +133,6 @@ func TestScaleFigures(t *testing.T) {
 	}
 	time.Sleep(500 * time.Millisecond)
 	note("received per change of a pod", "%d bytes", (count.in.Load()-before)/changes)
-	note("requests while nothing changes", "one watch, renewed every 5 to 10 minutes")
 
 	source := watch.Source()
 	began = time.Now()
