@@ -32,7 +32,7 @@ func normal(r iptables.Rule) (iptables.Rule, string) {
 }
 
 // normalMatch is nil for a condition that holds for every packet.
-func normalMatch(m iptables.Match) (iptables.Match, string) {
+func normalMatch(m iptables.Match) (iptables.Match, string) { //nolint:funlen // a table: one line or two for each kind of match
 	switch m := m.(type) {
 	case iptables.Source:
 		return addresses(iptables.SrcSide, m.Not, m.Prefix)
