@@ -70,8 +70,8 @@ e2e-cluster: packages-test ## the node agent on a real Kubernetes (root)
 lint: packages-lint $(GOLANGCI) ## format, linters, the other platforms, tidy modules, shell scripts
 	$(GOLANGCI) run
 	GOARCH=arm64 go vet ./...
-	GOOS=darwin go vet $$(go list ./... | grep -v /test/)
-	GOOS=windows go vet $$(go list ./... | grep -v /test/)
+	GOOS=darwin go vet $$(go list -deps ./cmd/sluice | grep ^github.com/sluicemesh)
+	GOOS=windows go vet $$(go list -deps ./cmd/sluice | grep ^github.com/sluicemesh)
 	go mod tidy -diff
 	go -C tools mod tidy -diff
 	go -C tools/charts mod tidy -diff
