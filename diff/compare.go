@@ -209,9 +209,9 @@ func (c *comparison) traces() []change {
 }
 
 // connMarks finds connections whose mark ends differently in a bit that a rule
-// reads.
+// reads; what only one side tracks has no mark on the other.
 func (c *comparison) connMarks(add func(bdd.Ref, string, string)) {
-	read, tracked := c.was.connMarkRead()|c.now.connMarkRead(), c.was.tracked()
+	read, tracked := c.was.connMarkRead()|c.now.connMarkRead(), c.Or(c.was.tracked(), c.now.tracked())
 	differ := bdd.Nothing
 	for i := range 32 {
 		if read>>i&1 == 1 {
