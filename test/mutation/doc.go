@@ -1,7 +1,7 @@
 // Command mutation asks whether the tests would notice: it makes hundreds of
 // small mistakes in the code that decides (mutants), one at a time, and runs the
 // package's unit tests against each. A mutant that no test notices has survived;
-// it needs a new test, or an entry in explained.txt that says why no test can
+// it needs a new test, or an entry in explained/ that says why no test can
 // tell it from the original.
 //
 // All mutants of a package are compiled at once, each behind a number:

@@ -3,8 +3,12 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,11 +30,13 @@ type Survivor struct {
 }
 
 type report struct {
-	explained map[string]string
-	results   []Result
+	partial bool // not every mutant was tried
+	results []Result
+	stale   []string // explanations of what does not survive
 }
 
-func (r *report) add(t target, outcomes []outcome, took time.Duration) {
+func (r *report) add(t target, outcomes []outcome, explained map[string]string, took time.Duration) {
+	unused := maps.Clone(explained)
 	res := Result{Target: t.dir, Mutants: len(outcomes), Seconds: int(took.Seconds())}
 	for _, o := range outcomes {
 		switch o.Verdict {
@@ -39,7 +45,8 @@ func (r *report) add(t target, outcomes []outcome, took time.Duration) {
 		case stuck:
 			res.Stuck++
 		case survived:
-			why := r.explained[o.Name()]
+			why := explained[o.Name()]
+			delete(unused, o.Name())
 			res.Survivors = append(res.Survivors, Survivor{o.Name(), why})
 			if why == "" {
 				fmt.Printf("survived: %s\t(line %d)\n", o.Name(), o.Line)
@@ -49,9 +56,13 @@ func (r *report) add(t target, outcomes []outcome, took time.Duration) {
 	fmt.Printf("%s: %d mutants, %d killed, %d stuck, %d survived, %s\n",
 		t.dir, res.Mutants, res.Killed, res.Stuck, len(res.Survivors), took.Round(time.Second))
 	r.results = append(r.results, res)
+	if !r.partial {
+		r.stale = append(r.stale, slices.Sorted(maps.Keys(unused))...)
+	}
 }
 
-// finish writes the results and fails if a survivor is not explained.
+// finish writes the results and fails if a survivor is not explained, or an
+// explanation not needed.
 func (r *report) finish(out string) error {
 	if out != "" {
 		text, err := json.MarshalIndent(r.results, "", "\t")
@@ -71,16 +82,21 @@ func (r *report) finish(out string) error {
 		}
 	}
 	if unexplained > 0 {
-		return fmt.Errorf("%d survivors: give each a test, or a line in test/mutation/explained.txt", unexplained)
+		return fmt.Errorf("%d survivors: give each a test, or a line in test/mutation/explained", unexplained)
+	}
+	if len(r.stale) > 0 {
+		return fmt.Errorf("explained, but no mutant of this name survives:\n%s", strings.Join(r.stale, "\n"))
 	}
 	return nil
 }
 
 // readExplained reads the reasons: a paragraph each, first the reason behind
-// "# ", then the names of the mutants that it is for.
+// "# ", then the names of the mutants that it is for. No file, no reasons.
 func readExplained(path string) (map[string]string, error) {
 	f, err := os.Open(path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
 		return nil, err
 	}
 	defer f.Close()

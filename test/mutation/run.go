@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +43,7 @@ type program struct {
 // runner compiles and runs in a scratch directory.
 type runner struct {
 	root, scratch string
+	match         *regexp.Regexp // nil: every mutant
 	parallel      int
 }
 
@@ -57,20 +60,22 @@ func (r runner) run(t target) ([]outcome, error) {
 	}
 	var programs []program
 	for i, s := range t.tests {
-		p, err := r.compile(s, overlay, filepath.Join(r.scratch, fmt.Sprintf("%s-%d.test", strings.ReplaceAll(t.dir, "/", "-"), i)))
+		p, err := r.compile(s, overlay, filepath.Join(r.scratch, fmt.Sprintf("%s-%d.test", t.slug(), i)))
 		if err != nil {
 			return nil, err
 		}
 		programs = append(programs, p)
 	}
-	return r.all(programs, mutants), nil
+	return r.all(programs, slices.DeleteFunc(mutants, r.unwanted)), nil
 }
+
+func (r runner) unwanted(m Mutant) bool { return r.match != nil && !r.match.MatchString(m.Name()) }
 
 // overlay writes the mutants and the file by which the compiler finds them.
 func (r runner) overlay(t target, src *source) (path string, mutants []Mutant, err error) {
 	replace := map[string]string{}
 	put := func(as, name string, text []byte) error {
-		file := filepath.Join(r.scratch, strings.ReplaceAll(t.dir, "/", "-")+"-"+name)
+		file := filepath.Join(r.scratch, t.slug()+"-"+name)
 		replace[as] = file
 		return os.WriteFile(file, text, 0o600)
 	}
@@ -91,7 +96,7 @@ func (r runner) overlay(t target, src *source) (path string, mutants []Mutant, e
 	if err != nil {
 		return "", nil, err
 	}
-	path = filepath.Join(r.scratch, strings.ReplaceAll(t.dir, "/", "-")+"-overlay.json")
+	path = filepath.Join(r.scratch, t.slug()+"-overlay.json")
 	return path, mutants, os.WriteFile(path, text, 0o600)
 }
 

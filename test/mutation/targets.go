@@ -1,11 +1,16 @@
 package main
 
+import "strings"
+
 // target is a package, or some of its files, and the tests that must notice.
 type target struct {
 	dir   string
 	files []string // none: all but those of one operating system
 	tests []suite
 }
+
+// slug is the target's name as part of a file's name.
+func (t target) slug() string { return strings.ReplaceAll(t.dir, "/", "-") }
 
 // suite is the tests of one package.
 type suite struct {
