@@ -208,5 +208,16 @@ func (m *mutator) variadic(c *ast.CallExpr) {
 	m.without(span{args[0].Pos(), args[len(args)-1].End()}, args, "mutantWithout(%d, "+name+"{", "})...")
 }
 
+// sizeHint leaves alone what make only takes as a hint: the capacity of a slice
+// and the size of a map.
+func (m *mutator) sizeHint(c *ast.CallExpr) {
+	if m.text(c.Fun) != "make" {
+		return
+	}
+	if _, isMap := m.src.info.TypeOf(c).Underlying().(*types.Map); isMap && len(c.Args) == 2 || len(c.Args) == 3 {
+		m.done[c.Args[len(c.Args)-1]] = true
+	}
+}
+
 // forReading are calls whose arguments are words for people.
 func forReading(fun string) bool { return strings.HasPrefix(fun, "fmt.") || fun == "errors.Join" }

@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,16 +13,13 @@ import (
 )
 
 func main() {
-	o := options{}
+	o := options{match: new(regexp.Regexp), patience: 3 * time.Second, print: os.Stdout}
 	flag.StringVar(&o.only, "only", "", "targets to run, separated by commas; empty is all")
-	match := flag.String("match", "", "`regexp` of the names of the mutants to try; empty is all")
+	flag.TextVar(o.match, "match", o.match, "`regexp` of the names of the mutants to try; empty is all")
 	flag.StringVar(&o.out, "out", "", "`file` to write the results into, as JSON")
 	flag.IntVar(&o.parallel, "parallel", 2, "mutants tried at once")
 	flag.Parse()
-	if *match != "" {
-		o.match = regexp.MustCompile(*match)
-	}
-	if err := o.mutation(); err != nil {
+	if err := o.mutation(".", targets()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -30,19 +28,36 @@ func main() {
 // options are what the command line says.
 type options struct {
 	only, out string
-	match     *regexp.Regexp // nil: every mutant
+	match     *regexp.Regexp // the empty one is that of every mutant
 	parallel  int
+	patience  time.Duration // how much longer than usual tests may take before they are stuck
+	print     io.Writer
 }
 
-// wants tells whether a target is to be run.
-func (o options) wants(dir string) bool {
-	return o.only == "" || slices.Contains(strings.Split(o.only, ","), dir)
+// wanted are the targets to be run.
+func (o options) wanted(all []target) ([]target, error) {
+	if o.only == "" {
+		return all, nil
+	}
+	var list []target
+	for _, name := range strings.Split(o.only, ",") {
+		i := slices.IndexFunc(all, func(t target) bool { return t.dir == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no target is named %q", name)
+		}
+		list = append(list, all[i])
+	}
+	return list, nil
 }
 
-// mutation runs the targets and fails if a survivor is not explained, or an
-// explanation no longer needed.
-func (o options) mutation() error {
-	root, err := filepath.Abs(".")
+// mutation runs the targets below a module's root and fails if a survivor is
+// not explained, or an explanation no longer needed.
+func (o options) mutation(root string, all []target) error {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return err
+	}
+	wanted, err := o.wanted(all)
 	if err != nil {
 		return err
 	}
@@ -51,17 +66,14 @@ func (o options) mutation() error {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	r := report{partial: o.match != nil}
-	for _, t := range targets() {
-		if !o.wants(t.dir) {
-			continue
-		}
+	r := report{partial: o.match.String() != "", print: o.print}
+	for _, t := range wanted {
 		explained, err := readExplained(filepath.Join(root, "test/mutation/explained", t.slug()+".txt"))
 		if err != nil {
 			return err
 		}
 		begin := time.Now()
-		outcomes, err := runner{root, scratch, o.match, o.parallel}.run(t)
+		outcomes, err := runner{o, root, scratch}.run(t)
 		if err != nil {
 			return err
 		}

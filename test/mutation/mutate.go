@@ -31,11 +31,16 @@ type mutator struct {
 	wraps   []wrap
 	mutants []Mutant
 	done    map[ast.Node]bool // constants are changed as a whole
+	returns map[*ast.ReturnStmt]*types.Signature
+	notNil  map[*ast.ReturnStmt]string // the error that is known to be set there
 }
 
 // mutate returns the text of a file with all its mutants, and their list.
 func mutate(src *source, f file, rel string, next *int) ([]byte, []Mutant) {
-	m := &mutator{src: src, file: f, rel: rel, next: next, done: map[ast.Node]bool{}}
+	m := &mutator{
+		src: src, file: f, rel: rel, next: next,
+		done: map[ast.Node]bool{}, returns: map[*ast.ReturnStmt]*types.Signature{}, notNil: map[*ast.ReturnStmt]string{},
+	}
 	for _, d := range f.syntax.Decls {
 		m.fn = "package"
 		if fn, ok := d.(*ast.FuncDecl); ok {
@@ -55,11 +60,16 @@ func (m *mutator) visit(n ast.Node) bool {
 		return false // types, where constants must stay
 	case *ast.GenDecl:
 		return n.Tok == token.VAR
+	case *ast.FuncDecl:
+		m.enter(n.Body, m.src.info.Defs[n.Name].Type().(*types.Signature))
+	case *ast.FuncLit:
+		m.enter(n.Body, m.src.info.TypeOf(n).(*types.Signature))
 	case *ast.BlockStmt:
 		m.statements(n.List)
 	case *ast.CaseClause:
 		m.statements(n.Body)
 	case *ast.IfStmt:
+		m.seeFailure(n)
 		m.condition(n.Cond)
 	case *ast.ForStmt:
 		m.loop(n.Cond)
@@ -74,6 +84,7 @@ func (m *mutator) visit(n ast.Node) bool {
 	case *ast.CompositeLit:
 		m.literal(n)
 	case *ast.CallExpr:
+		m.sizeHint(n)
 		m.variadic(n)
 	}
 	if e, ok := n.(ast.Expr); ok {

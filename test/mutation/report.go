@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -31,6 +32,7 @@ type Survivor struct {
 
 type report struct {
 	partial bool // not every mutant was tried
+	print   io.Writer
 	results []Result
 	stale   []string // explanations of what does not survive
 }
@@ -49,11 +51,11 @@ func (r *report) add(t target, outcomes []outcome, explained map[string]string, 
 			delete(unused, o.Name())
 			res.Survivors = append(res.Survivors, Survivor{o.Name(), why})
 			if why == "" {
-				fmt.Printf("survived: %s\t(line %d)\n", o.Name(), o.Line)
+				fmt.Fprintf(r.print, "survived: %s\t(line %d)\n", o.Name(), o.Line)
 			}
 		}
 	}
-	fmt.Printf("%s: %d mutants, %d killed, %d stuck, %d survived, %s\n",
+	fmt.Fprintf(r.print, "%s: %d mutants, %d killed, %d stuck, %d survived, %s\n",
 		t.dir, res.Mutants, res.Killed, res.Stuck, len(res.Survivors), took.Round(time.Second))
 	r.results = append(r.results, res)
 	if !r.partial {
@@ -61,8 +63,8 @@ func (r *report) add(t target, outcomes []outcome, explained map[string]string, 
 	}
 }
 
-// finish writes the results and fails if a survivor is not explained, or an
-// explanation not needed.
+// finish writes the results and fails if nothing was tried, a survivor is not
+// explained, or an explanation not needed.
 func (r *report) finish(out string) error {
 	if out != "" {
 		text, err := json.MarshalIndent(r.results, "", "\t")
@@ -73,13 +75,17 @@ func (r *report) finish(out string) error {
 			return err
 		}
 	}
-	unexplained := 0
+	tried, unexplained := 0, 0
 	for _, res := range r.results {
+		tried += res.Mutants
 		for _, s := range res.Survivors {
 			if s.Why == "" {
 				unexplained++
 			}
 		}
+	}
+	if tried == 0 {
+		return errors.New("no mutant was tried")
 	}
 	if unexplained > 0 {
 		return fmt.Errorf("%d survivors: give each a test, or a line in test/mutation/explained", unexplained)

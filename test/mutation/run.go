@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -42,9 +41,8 @@ type program struct {
 
 // runner compiles and runs in a scratch directory.
 type runner struct {
+	options
 	root, scratch string
-	match         *regexp.Regexp // nil: every mutant
-	parallel      int
 }
 
 // run tries every mutant of a target.
@@ -58,6 +56,10 @@ func (r runner) run(t target) ([]outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	mutants = slices.DeleteFunc(mutants, r.unwanted)
+	if len(mutants) == 0 {
+		return nil, nil
+	}
 	var programs []program
 	for i, s := range t.tests {
 		p, err := r.compile(s, overlay, filepath.Join(r.scratch, fmt.Sprintf("%s-%d.test", t.slug(), i)))
@@ -66,10 +68,10 @@ func (r runner) run(t target) ([]outcome, error) {
 		}
 		programs = append(programs, p)
 	}
-	return r.all(programs, slices.DeleteFunc(mutants, r.unwanted)), nil
+	return r.all(programs, mutants), nil
 }
 
-func (r runner) unwanted(m Mutant) bool { return r.match != nil && !r.match.MatchString(m.Name()) }
+func (r runner) unwanted(m Mutant) bool { return !r.match.MatchString(m.Name()) }
 
 // overlay writes the mutants and the file by which the compiler finds them.
 func (r runner) overlay(t target, src *source) (path string, mutants []Mutant, err error) {
@@ -136,7 +138,7 @@ func (r runner) all(programs []program, mutants []Mutant) []outcome {
 // fate runs one suite after the other until one notices.
 func (r runner) fate(programs []program, mutant int) verdict {
 	for _, p := range programs {
-		if v, _ := r.try(p, mutant, 3*time.Second+10*p.took); v != survived {
+		if v, _ := r.try(p, mutant, r.patience+10*p.took); v != survived {
 			return v
 		}
 	}

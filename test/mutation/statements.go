@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
-	"go/types"
 )
 
 // statements deletes each statement that can go, and swaps neighbours.
@@ -120,26 +119,4 @@ func (m *mutator) cases(s *ast.SwitchStmt) {
 			m.condition(e)
 		}
 	}
-}
-
-// results inverts what is returned as bool and forgets what is returned as error.
-func (m *mutator) results(r *ast.ReturnStmt) {
-	for _, e := range r.Results {
-		t := m.src.info.TypeOf(e)
-		switch {
-		case t == nil || m.isNil(e):
-		case isBool(t):
-			m.add("invert", e, "mutant(%d) != (", ")")
-			m.operands(e, false)
-		case t.String() == "error" && len(r.Results) > 0:
-			m.add("forget the error", e, "mutantZero[error](%d, ", ")")
-		}
-	}
-}
-
-func (m *mutator) isNil(e ast.Expr) bool { return m.src.info.Types[e].IsNil() }
-
-func isBool(t types.Type) bool {
-	b, ok := t.Underlying().(*types.Basic)
-	return ok && b.Info()&types.IsBoolean != 0
 }
