@@ -103,9 +103,10 @@ func TestUnknownAndAmbientKeysAreWarnings(t *testing.T) {
 }
 
 func TestWhatIsNoObjectIsAnError(t *testing.T) {
-	for _, doc := range []string{"", "{", "[]", "null", `"x"`, "{} {}"} {
-		if _, err := Parse([]byte(doc)); err == nil {
-			t.Errorf("Parse(%q): got no error", doc)
+	const none = "network config is no JSON object: "
+	for doc, want := range map[string]string{"": none, "{": none, "[]": none, "null": "network config is null", `"x"`: none, "{} {}": none} {
+		if _, err := Parse([]byte(doc)); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("Parse(%q): got %v, want %s", doc, err, want)
 		}
 	}
 }
@@ -116,6 +117,7 @@ func TestArgs(t *testing.T) {
 		{"IgnoreUnknown=1;K8S_POD_NAMESPACE=n;K8S_POD_NAME=p;K8S_POD_UID=u;K8S_POD_INFRA_CONTAINER_ID=s;X=y", "{Namespace:n Name:p UID:u SandboxID:s Config: HasConfig:false} true"},
 		{"SLUICE_CONFIG=e30;", "{Namespace: Name: UID: SandboxID: Config:e30 HasConfig:true} false"},
 		{"IgnoreUnknown=1;K8S_POD_NAME=c", "{Namespace: Name:c UID: SandboxID: Config: HasConfig:false} false"}, // podman
+		{"K8S_POD_NAMESPACE=n", "{Namespace:n Name: UID: SandboxID: Config: HasConfig:false} false"},
 		{"X=a=b", "{Namespace: Name: UID: SandboxID: Config: HasConfig:false} false"},
 	} {
 		a, err := ParseArgs(c.text)
@@ -123,9 +125,15 @@ func TestArgs(t *testing.T) {
 			t.Errorf("%q:\ngot  %s, %v\nwant %s", c.text, got, err, c.want)
 		}
 	}
-	for _, text := range []string{"x", strings.Repeat("a=b;", MaxArgs)} {
-		if _, err := ParseArgs(text); err == nil {
-			t.Errorf("ParseArgs(%.20q): got no error", text)
+	if _, err := ParseArgs("x=" + strings.Repeat("y", 16<<10-2)); err != nil {
+		t.Errorf("16384 bytes: got %v, want them read", err)
+	}
+	for text, want := range map[string]string{
+		"a=b;x":                              `CNI_ARGS: "x" is not NAME=VALUE`,
+		"x=" + strings.Repeat("y", 16<<10-1): "CNI_ARGS has 16385 bytes, more than 16384",
+	} {
+		if a, err := ParseArgs(text); err == nil || err.Error() != want || a != (Args{}) {
+			t.Errorf("ParseArgs(%.20q): got %+v, %v; want nothing and %s", text, a, err, want)
 		}
 	}
 }
@@ -136,9 +144,21 @@ func TestSluiceConfig(t *testing.T) {
 	if got, want := fmt.Sprint(sets, errs), "[{istio-service-cidr * CNI_ARGS SLUICE_CONFIG.istio-service-cidr} {proxy-uid 7 CNI_ARGS SLUICE_CONFIG.proxy-uid}] []"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	for _, config := range []string{"e30=", "{}", encode([]byte(`[]`)), encode([]byte(`{"a":{}}`)), encode([]byte(strings.Repeat(" ", MaxSluiceConfig)))} {
-		if _, errs := (Args{Config: config}).Settings(); len(errs) == 0 {
-			t.Errorf("%.20q: got no error", config)
+	const largest = 6 << 10 // is 8 KiB in base64
+	if sets, errs := (Args{Config: encode(fmt.Appendf(nil, "%-*s", largest, `{"proxy-uid":7}`))}).Settings(); len(sets) != 1 || len(errs) > 0 {
+		t.Errorf("8192 bytes: got %v, %v; want one setting", sets, errs)
+	}
+	const encoding = "CNI_ARGS SLUICE_CONFIG is not base64url without padding: illegal base64 data at input byte "
+	for config, want := range map[string]string{
+		"e30=":                        encoding + "3",
+		"{}":                          encoding + "0",
+		encode([]byte(" [] ")):        "CNI_ARGS SLUICE_CONFIG: [] is not accepted (want an object of settings, named like the flags of sluice apply)",
+		encode([]byte(`{"a":{}}`)):    "CNI_ARGS SLUICE_CONFIG.a: {} is not accepted (want a plain value or a list of them)",
+		encode(make([]byte, 6<<10+1)): "CNI_ARGS SLUICE_CONFIG has 8194 bytes, more than 8192",
+		strings.Repeat("e", 8<<10+1):  "CNI_ARGS SLUICE_CONFIG has 8193 bytes, more than 8192",
+	} {
+		if sets, errs := (Args{Config: config}).Settings(); len(sets) > 0 || len(errs) != 1 || errs[0].Error() != want {
+			t.Errorf("%.20q:\ngot  %v, %v\nwant %s", config, sets, errs, want)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func one[T any](accepted string, parse func(json.RawMessage) (T, bool), set func
 // checks its value.
 func setting(flag string) func(*Config, string, json.RawMessage) {
 	return func(c *Config, name string, v json.RawMessage) {
-		value, ok := Scalar(v)
+		value, ok := plain(v)
 		if !ok {
 			c.Problems = append(c.Problems, bad(Origin+name, v, "a plain value"))
 			return
@@ -48,42 +48,33 @@ func bad(place string, v json.RawMessage, accepted string) *Problem {
 	return &Problem{place, shown, accepted}
 }
 
-func text(v json.RawMessage) (string, bool) {
-	var s *string
-	err := json.Unmarshal(v, &s)
-	if err != nil || s == nil {
-		return "", false
+// typed reads a value of one JSON type; null is of none.
+func typed[T any](v json.RawMessage) (T, bool) {
+	var value *T
+	if json.Unmarshal(v, &value) != nil || value == nil {
+		return *new(T), false
 	}
-	return *s, true
+	return *value, true
 }
 
-func boolean(v json.RawMessage) (bool, bool) {
-	var b *bool
-	err := json.Unmarshal(v, &b)
-	if err != nil || b == nil {
-		return false, false
-	}
-	return *b, true
-}
+func text(v json.RawMessage) (string, bool) { return typed[string](v) }
 
-func list(v json.RawMessage) ([]string, bool) {
-	var l []string
-	err := json.Unmarshal(v, &l)
-	return l, err == nil && l != nil
-}
+func boolean(v json.RawMessage) (bool, bool) { return typed[bool](v) }
+
+func list(v json.RawMessage) ([]string, bool) { return typed[[]string](v) }
 
 func level(v json.RawMessage) (string, bool) {
-	s, ok := text(v)
+	s, _ := text(v)
 	s = strings.ToLower(s)
 	if _, after, scoped := strings.Cut(s, ":"); scoped { // "default:info"
 		s = after
 	}
-	return s, ok && slices.Contains([]string{"debug", "info", "warn", "error"}, s)
+	return s, slices.Contains([]string{"debug", "info", "warn", "error"}, s)
 }
 
 func absolute(v json.RawMessage) (string, bool) {
-	s, ok := text(v)
-	return s, ok && path.IsAbs(s)
+	s, _ := text(v)
+	return s, path.IsAbs(s)
 }
 
 func absoluteOrEmpty(v json.RawMessage) (string, bool) {
@@ -92,22 +83,23 @@ func absoluteOrEmpty(v json.RawMessage) (string, bool) {
 }
 
 func requirement(v json.RawMessage) (Requirement, bool) {
-	s, ok := text(v)
+	s, _ := text(v)
 	r := Requirement(s)
-	return r, ok && slices.Contains([]Requirement{Never, Meshed, Always}, r)
+	return r, slices.Contains([]Requirement{Never, Meshed, Always}, r)
 }
 
+// timeout needs no look at the errors: what comes with one is zero, and too
+// short.
 func timeout(v json.RawMessage) (time.Duration, bool) {
-	s, ok := text(v)
-	d, err := time.ParseDuration(s)
-	return d, ok && err == nil && d >= MinTimeout && d <= MaxTimeout
+	s, _ := text(v)
+	d, _ := time.ParseDuration(s)
+	return d, d >= MinTimeout && d <= MaxTimeout
 }
 
-// Scalar is the text of a JSON string, number or boolean, as a flag would
-// spell it.
-func Scalar(v json.RawMessage) (string, bool) {
-	v = bytes.TrimSpace(v)
-	if len(v) == 0 || bytes.ContainsAny(v[:1], "{[n") {
+// plain is the text of a JSON string, number or boolean, as a flag would
+// spell it; v has no white space around it.
+func plain(v json.RawMessage) (string, bool) {
+	if bytes.ContainsAny(v[:1], "{[n") {
 		return "", false
 	}
 	if s, ok := text(v); ok {
@@ -119,8 +111,8 @@ func Scalar(v json.RawMessage) (string, bool) {
 // Object reads a settings object, flag name to plain value or list of plain
 // values, in the order of the names.
 func Object(doc json.RawMessage, origin string) ([]builder.Input, []error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(doc, &fields); err != nil || fields == nil {
+	fields, ok := typed[map[string]json.RawMessage](doc)
+	if !ok {
 		return nil, []error{bad(origin, doc, "an object of settings, named like the flags of sluice apply")}
 	}
 	var out []builder.Input
@@ -138,13 +130,13 @@ func Object(doc json.RawMessage, origin string) ([]builder.Input, []error) {
 
 // joined is a plain value, or a list of them with commas as flags spell it.
 func joined(v json.RawMessage) (string, bool) {
-	var items []json.RawMessage
-	if err := json.Unmarshal(v, &items); err != nil || items == nil {
-		return Scalar(v)
+	items, ok := typed[[]json.RawMessage](v)
+	if !ok {
+		return plain(v)
 	}
 	var words []string
 	for _, item := range items {
-		word, ok := Scalar(item)
+		word, ok := plain(item)
 		if !ok {
 			return "", false
 		}
@@ -160,15 +152,15 @@ func readStatic(c *Config, name string, v json.RawMessage) {
 }
 
 func readPorts(c *Config, name string, v json.RawMessage) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(v, &fields); err != nil || fields == nil {
+	fields, ok := typed[map[string]json.RawMessage](v)
+	if !ok {
 		c.Problems = append(c.Problems, bad(Origin+name, v, "an object with outbound, inbound and tunnel"))
 		return
 	}
 	flags := map[string]string{"outbound": "envoy-port", "inbound": "inbound-capture-port", "tunnel": "inbound-tunnel-port"}
 	for _, field := range sorted(fields) {
 		flag, known := flags[field]
-		value, ok := Scalar(fields[field])
+		value, ok := plain(fields[field])
 		if !known || !ok {
 			c.Problems = append(c.Problems, bad(Origin+name+"."+field, fields[field], "outbound, inbound or tunnel with a port number"))
 			continue
@@ -206,19 +198,18 @@ func readRuntimeConfig(c *Config, name string, v json.RawMessage) {
 	if !ok {
 		return
 	}
-	if err := json.Unmarshal(doc, &c.Annotations); err != nil {
-		c.Annotations = nil
+	var annotations map[string]string
+	if err := json.Unmarshal(doc, &annotations); err != nil {
 		c.Problems = append(c.Problems, bad(Origin+name+"."+AnnotationsCapability, doc, "an object of strings"))
 		return
 	}
-	c.AnnotationsKnown = true
+	c.Annotations, c.AnnotationsKnown = annotations, true
 }
 
 func readPrevResult(c *Config, name string, v json.RawMessage) {
-	v = bytes.TrimSpace(v)
 	switch {
 	case string(v) == "null":
-	case len(v) > 0 && v[0] == '{':
+	case v[0] == '{':
 		c.PrevResult = v
 	default:
 		c.Problems = append(c.Problems, bad(Origin+name, v, "an object"))
