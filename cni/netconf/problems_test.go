@@ -117,8 +117,9 @@ func TestABadFieldLeavesTheOthersOfItsObject(t *testing.T) {
 
 func TestALongBadValueIsShownByItsBeginning(t *testing.T) {
 	for text, want := range map[string]string{
-		strings.Repeat("x", 58): `"` + strings.Repeat("x", 58) + `"`,
-		strings.Repeat("x", 59): `"` + strings.Repeat("x", 59) + "…",
+		strings.Repeat("x", 58):        `"` + strings.Repeat("x", 58) + `"`,
+		strings.Repeat("x", 59):        `"` + strings.Repeat("x", 59) + "…",
+		strings.Repeat("x", 58) + "éé": `"` + strings.Repeat("x", 58) + "…", // the first é would be cut in two
 	} {
 		doc, err := json.Marshal(map[string]string{"agent_required": text})
 		if err != nil {

@@ -43,7 +43,7 @@ func bad(place string, v json.RawMessage, accepted string) *Problem {
 	const limit = 60
 	shown := string(bytes.TrimSpace(v))
 	if len(shown) > limit {
-		shown = shown[:limit] + "…"
+		shown = strings.ToValidUTF8(shown[:limit], "") + "…"
 	}
 	return &Problem{place, shown, accepted}
 }
