@@ -33,16 +33,21 @@ func podPlan(f *Facts) plan {
 
 // staticPlan are the network config's settings, overridden by the container's own.
 func staticPlan(f *Facts) plan {
-	sets := slices.Concat(f.Config.Settings, f.Config.Static)
-	var errs []error
-	if f.Args.HasConfig {
-		var own []builder.Input
-		own, errs = f.Args.Settings()
-		sets = append(sets, own...)
-	}
-	p := parse(sets)
+	own, errs := containersOwn(f)
+	p := parse(slices.Concat(f.Config.Settings, f.Config.Static, own))
 	p.argsErrs = append(errs, p.argsErrs...)
 	return p
+}
+
+// containersOwn are the settings of SLUICE_CONFIG.
+func containersOwn(f *Facts) ([]builder.Input, []error) {
+	switch {
+	case !f.Args.HasConfig:
+		return nil, nil
+	case !f.Config.AllowArgs:
+		return nil, []error{errors.New("CNI_ARGS holds " + netconf.SluiceConfig + ", which the network config does not allow (allow_args is false)")}
+	}
+	return f.Args.Settings()
 }
 
 // parse has nothing looked up: neither users nor files are the pod's here.
@@ -77,13 +82,11 @@ func bypassing(p podapi.Pod) []error {
 }
 
 // badStaticArgs are the errors of SLUICE_CONFIG. It counts only without
-// Kubernetes, where nobody but the runtime's operator sets CNI_ARGS.
+// Kubernetes, where nobody but the runtime's operator sets CNI_ARGS, and under
+// a network config that can be read, which says whether it is allowed.
 func badStaticArgs(f *Facts) []error {
-	if f.ArgsErr != nil || f.ConfigErr != nil || !f.Args.HasConfig || !notKubernetes(f) {
+	if f.ConfigErr != nil || !notKubernetes(f) {
 		return nil
-	}
-	if !f.Config.AllowArgs {
-		return []error{errors.New("CNI_ARGS holds " + netconf.SluiceConfig + ", which the network config does not allow (allow_args is false)")}
 	}
 	return staticPlan(f).argsErrs
 }
