@@ -28,6 +28,8 @@ func pods() []string {
 		proxy(`"istio.io/reroute-virtual-interfaces":"a","traffic.sidecar.istio.io/kubevirtInterfaces":"b"`, ``), proxy(`"traffic.sidecar.istio.io/kubevirtInterfaces":"b"`, ``),
 		proxy(`"traffic.sidecar.istio.io/excludeOutbondPorts":"1"`, ``), proxy(`"sidecar.istio.io/interceptionMode":"none"`, ``),
 		proxy(`"proxy.istio.io/config":"interceptionMode: TPROXY\nproxyMetadata:\n  ISTIO_META_DNS_CAPTURE: 'true'\n  INVALID_DROP: true\n  OTHER: [1]\n"`, ``),
+		proxy(`"proxy.istio.io/config":"interceptionMode: TPROXY\nproxyMetadata: {ISTIO_META_DNS_CAPTURE: 'true', INVALID_DROP: true, '': 7}"`, ``),
+		proxy(`"proxy.istio.io/config":"a: &m NONE\ninterceptionMode: *m"`, ``), proxy(`"proxy.istio.io/config":"interceptionMode: null"`, ``), proxy(`"proxy.istio.io/config":"interceptionMode: [NONE]"`, ``),
 		proxy(`"proxy.istio.io/config":"proxyMetadata: 7"`, ``), proxy(`"proxy.istio.io/config":"a: [`+strings.Repeat("x", 300)+`"`, ``), proxy(`"proxy.istio.io/config":""`, ``),
 		proxy(`"sidecar.istio.io/inject":"false","sidecar.istio.io/status":"{}"`, ``),
 		`{"metadata":{"name":"n"},"spec":{"securityContext":{"runAsUser":1337},"initContainers":[{"name":"setup","securityContext":{"runAsUser":1000}},{"name":"other"}],"containers":[{"name":"istio-proxy","securityContext":{"runAsUser":1337}},{"name":"app"},{"name":"b","securityContext":{"runAsUser":1,"runAsGroup":1337}}]}}`,

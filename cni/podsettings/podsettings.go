@@ -43,16 +43,16 @@ func Container(p podapi.Pod, name string) (podapi.Container, bool) {
 func InjectionOff(p podapi.Pod) bool {
 	v, ok := p.Labels[podapi.InjectKey]
 	if !ok {
-		v, ok = p.Annotations[podapi.InjectKey]
+		v = p.Annotations[podapi.InjectKey]
 	}
 	b, err := strconv.ParseBool(strings.TrimSpace(v))
-	return ok && err == nil && !b
+	return err == nil && !b
 }
 
 // EnvoyDisabled tells whether the proxy container runs without Envoy.
 func EnvoyDisabled(p podapi.Pod) bool {
-	v, ok := proxyEnv(p, disableEnvoy)
-	return ok && isTrue(v.Value)
+	v, _ := proxyEnv(p, disableEnvoy)
+	return isTrue(v.Value)
 }
 
 const disableEnvoy = "DISABLE_ENVOY"
@@ -61,13 +61,8 @@ const disableEnvoy = "DISABLE_ENVOY"
 // checked here: Of carries it to the builder's parser.
 func Mode(p podapi.Pod) string {
 	config, _ := readProxyConfig(p)
-	for _, s := range sources() {
-		if s.flag == modeFlag {
-			set, _ := read(p, s, config)
-			return strings.ToUpper(strings.TrimSpace(set.Value))
-		}
-	}
-	return ""
+	set, _ := read(p, modeSource(), config)
+	return strings.ToUpper(strings.TrimSpace(set.Value))
 }
 
 // all are the pod's containers in the order in which they start.
@@ -90,6 +85,6 @@ func proxyEnv(p podapi.Pod, name string) (podapi.Env, bool) {
 
 // isTrue reads a boolean as the mesh does; what is none is not true.
 func isTrue(v string) bool {
-	b, err := strconv.ParseBool(strings.TrimSpace(v))
-	return err == nil && b
+	b, _ := strconv.ParseBool(strings.TrimSpace(v)) // false, if it is none
+	return b
 }

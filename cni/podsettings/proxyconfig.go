@@ -11,34 +11,26 @@ import (
 
 const proxyConfigKey = "proxy.istio.io/config"
 
+// interceptionMode is the one key at the top level that concerns interception.
+const interceptionMode = "interceptionMode"
+
 // proxyConfig is the proxy config annotation as far as it concerns interception.
 type proxyConfig struct {
-	values   map[string]string // scalars at the top level
+	values   map[string]string // by key of the top level
 	metadata map[string]string // proxyMetadata
 }
 
 // readProxyConfig reads the annotation; a pod without one has an empty one.
 func readProxyConfig(p podapi.Pod) (proxyConfig, error) {
-	text, ok := p.Annotations[proxyConfigKey]
-	if !ok {
-		return proxyConfig{}, nil
+	text := p.Annotations[proxyConfigKey]
+	var doc struct {
+		Mode     string            `yaml:"interceptionMode"`
+		Metadata map[string]string `yaml:"proxyMetadata"`
 	}
-	var doc map[string]yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
 		return proxyConfig{}, badProxyConfig(text, err)
 	}
-	c := proxyConfig{values: map[string]string{}, metadata: map[string]string{}}
-	for key, node := range doc {
-		if node.Kind == yaml.ScalarNode {
-			c.values[key] = node.Value
-		}
-	}
-	if node, ok := doc["proxyMetadata"]; ok {
-		if err := node.Decode(&c.metadata); err != nil {
-			return proxyConfig{}, badProxyConfig(text, err)
-		}
-	}
-	return c, nil
+	return proxyConfig{values: map[string]string{interceptionMode: doc.Mode}, metadata: doc.Metadata}, nil
 }
 
 func badProxyConfig(text string, err error) error {
@@ -51,6 +43,6 @@ func badProxyConfig(text string, err error) error {
 		Origin:   "annotation " + proxyConfigKey,
 		Value:    text,
 		Reason:   strings.ReplaceAll(err.Error(), "\n", " "),
-		Accepted: "a YAML or JSON object, plain values under proxyMetadata",
+		Accepted: "a YAML or JSON object, plain values for interceptionMode and under proxyMetadata",
 	}
 }

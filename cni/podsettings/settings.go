@@ -31,10 +31,14 @@ const (
 	statusPorts = "15020,15021,15090"
 )
 
+func modeSource() source {
+	return source{flag: modeFlag, annotations: []string{"sidecar.istio.io/interceptionMode"}, config: interceptionMode, fallback: "REDIRECT"}
+}
+
 // sources is the whole reading of a pod, in the order of the settings it gives.
 func sources() []source {
 	return []source{
-		{flag: modeFlag, annotations: []string{"sidecar.istio.io/interceptionMode"}, config: "interceptionMode", fallback: "REDIRECT"},
+		modeSource(),
 		{flag: "istio-service-cidr", annotations: []string{traffic + "includeOutboundIPRanges"}, fallback: "*", list: true},
 		{flag: "istio-service-exclude-cidr", annotations: []string{traffic + "excludeOutboundIPRanges"}, list: true},
 		{flag: "istio-outbound-ports", annotations: []string{traffic + "includeOutboundPorts"}, list: true},
@@ -101,7 +105,7 @@ func read(p podapi.Pod, s source, config proxyConfig) (builder.Input, error) {
 	if set, err := readEnv(p, s, config); set.Flag != "" || err != nil {
 		return set, err
 	}
-	if v := config.values[s.config]; s.config != "" && v != "" {
+	if v := config.values[s.config]; v != "" {
 		return builder.Input{Flag: s.flag, Value: v, Origin: "annotation " + proxyConfigKey + ", " + s.config}, nil
 	}
 	if s.fallback != "" {
@@ -118,9 +122,9 @@ func readEnv(p podapi.Pod, s source, config proxyConfig) (builder.Input, error) 
 	}
 	v, ok := proxyEnv(p, s.env)
 	switch {
-	case ok && v.ValueFrom:
+	case v.ValueFrom:
 		return builder.Input{}, fromElsewhere(s.env)
-	case ok && v.Value != "":
+	case v.Value != "":
 		return builder.Input{Flag: s.flag, Value: v.Value, Origin: "env " + s.env + " of " + podapi.ProxyName}, nil
 	case !ok && config.metadata[s.env] != "":
 		return builder.Input{Flag: s.flag, Value: config.metadata[s.env], Origin: "annotation " + proxyConfigKey + ", proxyMetadata." + s.env}, nil
@@ -152,6 +156,6 @@ func fromElsewhere(env string) error {
 
 // on reads a boolean setting as the builder's parser does.
 func on(v string) bool {
-	b, err := builder.ParseBool(v)
-	return err == nil && b
+	b, _ := builder.ParseBool(v) // false, if it is none
+	return b
 }
