@@ -29,7 +29,7 @@ type container struct {
 	SecurityContext security
 	Env             []struct {
 		Name, Value string
-		ValueFrom   json.RawMessage
+		ValueFrom   any // nil: absent, or null
 	}
 }
 
@@ -79,15 +79,10 @@ func proxyEnvOf(c container) []podapi.Env {
 	var out []podapi.Env
 	for _, e := range c.Env {
 		if podapi.KeepEnv(e.Name) {
-			out = append(out, podapi.Env{Name: e.Name, Value: e.Value, ValueFrom: given(e.ValueFrom)})
+			out = append(out, podapi.Env{Name: e.Name, Value: e.Value, ValueFrom: e.ValueFrom != nil})
 		}
 	}
 	return out
-}
-
-// given tells whether a field stands in the document and is not null.
-func given(field json.RawMessage) bool {
-	return len(field) > 0 && string(field) != "null"
 }
 
 func keep(in map[string]string, wanted func(string) bool) map[string]string {

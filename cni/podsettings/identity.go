@@ -1,6 +1,7 @@
 package podsettings
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/sluicemesh/sluice/builder"
@@ -49,7 +50,7 @@ func (i identity) proxy(p podapi.Pod) (builder.Input, error) {
 		return builder.Input{Flag: i.flag, Value: strconv.Itoa(DefaultProxyID), Origin: "default for pods"}, nil
 	}
 	origin := "securityContext." + i.field + " of " + whose
-	if *id < 0 || *id > 1<<32-1 {
+	if uint64(*id) > math.MaxUint32 { // a negative one becomes huge
 		return builder.Input{}, &builder.Problem{Flag: i.flag, Origin: origin, Value: strconv.FormatInt(*id, 10), Reason: "out of range", Accepted: "0 to 4294967295"}
 	}
 	return builder.Input{Flag: i.flag, Value: strconv.FormatInt(*id, 10), Origin: origin}, nil

@@ -64,6 +64,7 @@ func TestEveryPlaceASettingCanStandIn(t *testing.T) {
 		{"DNS capture off takes none", "", `,"env":[{"name":"ISTIO_META_DNS_CAPTURE","value":"false"}]`, "capture-all-dns", "<absent>"},
 		{"DNS capture by metadata", `"proxy.istio.io/config":"proxyMetadata: {ISTIO_META_DNS_CAPTURE: true}"`, "", redirectDNS, "true"},
 		{"env before metadata", `"proxy.istio.io/config":"proxyMetadata: {INVALID_DROP: 'true'}"`, `,"env":[{"name":"INVALID_DROP","value":"false"}]`, "drop-invalid", "false"},
+		{"empty variable before metadata", `"proxy.istio.io/config":"proxyMetadata: {INVALID_DROP: 'true'}"`, `,"env":[{"name":"INVALID_DROP","value":""}]`, "drop-invalid", "<absent>"},
 		{"the last of two variables", "", `,"env":[{"name":"INVALID_DROP","value":"false"},{"name":"INVALID_DROP","value":"true"}]`, "drop-invalid", "true"},
 		{"empty variable is not given", "", `,"env":[{"name":"INVALID_DROP","value":""}]`, "drop-invalid", "<absent>"},
 		{"dual stack", "", `,"env":[{"name":"ISTIO_DUAL_STACK","value":"true"}]`, "dual-stack", "true"},
@@ -86,6 +87,29 @@ func TestEveryPlaceASettingCanStandIn(t *testing.T) {
 				t.Errorf("%s: got %q, want %q", c.flag, got, c.want)
 			}
 		})
+	}
+}
+
+func TestABooleanThatIsNoneSwitchesNothingOff(t *testing.T) {
+	p := podapi.Pod{
+		Annotations: map[string]string{podapi.InjectKey: "flase"},
+		Containers:  []podapi.Container{{Name: podapi.ProxyName, Env: []podapi.Env{{Name: "DISABLE_ENVOY", Value: "ture"}}}},
+	}
+	if InjectionOff(p) || EnvoyDisabled(p) {
+		t.Errorf("injection off %v, Envoy disabled %v, want false and false", InjectionOff(p), EnvoyDisabled(p))
+	}
+}
+
+func TestALongProxyConfigIsShortenedInItsError(t *testing.T) {
+	for text, want := range map[string]string{
+		"[" + strings.Repeat("x", 79): "[" + strings.Repeat("x", 79),
+		"[" + strings.Repeat("x", 80): "[" + strings.Repeat("x", 79) + "…",
+	} {
+		_, errs := Of(podapi.Pod{Annotations: map[string]string{proxyConfigKey: text}})
+		var p *builder.Problem
+		if len(errs) != 1 || !errors.As(errs[0], &p) || p.Value != want {
+			t.Errorf("%d bytes: got %v, want one error with the value %q", len(text), errs, want)
+		}
 	}
 }
 
@@ -149,12 +173,18 @@ func TestWarnings(t *testing.T) {
 		{"container with the proxy's gid", `{"spec":{"containers":[{"name":"app","securityContext":{"runAsGroup":7}},{"name":"istio-proxy","securityContext":{"runAsGroup":7}}]}}`, []Kind{BypassesProxy}},
 		{"pod-wide uid is every container's", `{"spec":{"securityContext":{"runAsUser":1500},"containers":[{"name":"app"},{"name":"istio-proxy"}]}}`, []Kind{BypassesProxy}},
 		{"validation container shares the uid on purpose", `{"spec":{"initContainers":[{"name":"istio-validation","securityContext":{"runAsUser":1337}}],"containers":[{"name":"istio-proxy"}]}}`, nil},
+		{"init container that installs rules itself", `{"spec":{"initContainers":[{"name":"istio-init","securityContext":{"runAsUser":1337}}],"containers":[{"name":"istio-proxy"}]}}`, nil},
+		{"several unknown annotations", pod(`"traffic.sidecar.istio.io/e":"","sluice.sluicemesh.io/b":"","traffic.sidecar.istio.io/c":"","traffic.sidecar.istio.io/d":"","sluice.sluicemesh.io/a":"","unlike/ours":""`, ""), slices.Repeat([]Kind{UnknownAnnotation}, 5)},
 		{"misspelt annotation", pod(`"traffic.sidecar.istio.io/excludeOutboundPort":"1"`, ""), []Kind{UnknownAnnotation}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []Kind
-			for _, w := range Warnings(decode(t, c.doc)) {
+			warnings := Warnings(decode(t, c.doc))
+			for _, w := range warnings {
 				got = append(got, w.Kind)
+			}
+			if !slices.IsSortedFunc(warnings, func(a, b Warning) int { return strings.Compare(a.Text, b.Text) }) {
+				t.Errorf("warnings of one kind are not in order: %v", warnings)
 			}
 			if !slices.Equal(got, c.want) {
 				t.Errorf("got %v, want %v", got, c.want)

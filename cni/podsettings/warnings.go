@@ -2,6 +2,7 @@ package podsettings
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,8 +56,8 @@ func bypassing(p podapi.Pod) []Warning {
 	for _, c := range all(p) {
 		for _, id := range identities() {
 			mine, _ := id.effective(p, c)
-			proxy, err := id.proxy(p)
-			if ofTheMesh(c) || err != nil || mine == nil || strconv.FormatInt(*mine, 10) != proxy.Value {
+			proxy, _ := id.proxy(p) // of a bad id, nothing
+			if ofTheMesh(c) || mine == nil || strconv.FormatInt(*mine, 10) != proxy.Value {
 				continue
 			}
 			out = append(out, Warning{BypassesProxy, fmt.Sprintf(
@@ -74,13 +75,12 @@ func unknownAnnotations(p podapi.Pod) []Warning {
 		known = append(known, s.annotations...)
 	}
 	var out []Warning
-	for key := range p.Annotations {
+	for _, key := range slices.Sorted(maps.Keys(p.Annotations)) {
 		prefixed := strings.HasPrefix(key, traffic) || strings.HasPrefix(key, own)
 		if prefixed && !slices.Contains(known, key) {
 			out = append(out, Warning{UnknownAnnotation, "annotation " + key + " is not known and has no effect"})
 		}
 	}
-	slices.SortFunc(out, func(a, b Warning) int { return strings.Compare(a.Text, b.Text) })
 	return out
 }
 
