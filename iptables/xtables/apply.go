@@ -123,7 +123,7 @@ func (a *applier) converge(ctx context.Context) error {
 		if failure != nil && deterministic(todo, left) {
 			return failure
 		}
-		if failure == nil && sameText(todo, left) {
+		if sameText(todo, left) {
 			return a.mismatch(have)
 		}
 		todo = left
@@ -186,7 +186,7 @@ func text(scripts []iptables.Script) string {
 	var b strings.Builder
 	for _, s := range scripts {
 		for _, t := range s.Tables {
-			b.WriteString("# " + s.Family.String() + "\n" + t.String())
+			fmt.Fprintf(&b, "# %s\n%s", s.Family, t)
 		}
 	}
 	return b.String()

@@ -19,6 +19,7 @@ func TestWordsOfTheProgramsAreUnderstood(t *testing.T) {
 	}{
 		{3, "iptables-restore v1.8.9 (nf_tables): Could not fetch rule set generation id: Permission denied (you must be root)", Capability, rights},
 		{3, "can't initialize iptables table `nat': you must be root", Capability, rights},
+		{4, "Fatal: can't open lock file /run/xtables.lock: Permission denied", Capability, rights},
 		{1, "getsockopt failed strangely: Operation not permitted", Capability, rights},
 		{2, "unrecognized option '-w'", Unusable, old},
 		{2, "invalid option -- 'w'", Unusable, old},

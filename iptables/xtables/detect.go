@@ -58,8 +58,8 @@ type detector struct{ env Env }
 func (d detector) explicit(choice Choice) (Backend, []Reason, error) {
 	asked := Reason(fmt.Sprintf("%s was asked for", choice))
 	if choice == Plain {
-		p, ok := d.env.plainPair(iptables.V4)
-		if !ok {
+		p := d.env.plainPair(iptables.V4)
+		if p.restore.Flavour == "" {
 			return Backend{}, nil, d.noTools("iptables-save and iptables-restore")
 		}
 		b := d.plainBackend(p.restore.Flavour)
@@ -76,9 +76,9 @@ func (d detector) explicit(choice Choice) (Backend, []Reason, error) {
 }
 
 func (d detector) auto() (Backend, []Reason, error) {
-	p, hasPlain := d.env.plainPair(iptables.V4)
+	p := d.env.plainPair(iptables.V4)
 	prefer := Flavours()
-	if hasPlain && p.restore.Flavour == Legacy {
+	if p.restore.Flavour == Legacy {
 		prefer = []Flavour{Legacy, NFT}
 	}
 	for _, flavour := range prefer {
@@ -88,7 +88,7 @@ func (d detector) auto() (Backend, []Reason, error) {
 		}
 	}
 	var skipped []Reason
-	usable := prefer[:0:0]
+	var usable []Flavour
 	for _, flavour := range prefer {
 		if err := d.unusable(flavour); err != nil {
 			skipped = append(skipped, Reason(fmt.Sprintf("not %s: %s", flavour, brief(err))))
@@ -99,7 +99,7 @@ func (d detector) auto() (Backend, []Reason, error) {
 	if len(usable) == 0 {
 		return Backend{}, skipped, d.nothing()
 	}
-	flavour, why := d.among(usable, p, hasPlain)
+	flavour, why := d.among(usable, p)
 	return d.backend(flavour), append([]Reason{why}, skipped...), nil
 }
 
@@ -114,7 +114,7 @@ func (d detector) unread(chosen Flavour) []Reason {
 }
 
 // among picks one of the usable flavours, best first.
-func (d detector) among(usable []Flavour, p pair, hasPlain bool) (Flavour, Reason) {
+func (d detector) among(usable []Flavour, plain pair) (Flavour, Reason) {
 	var inUse []Flavour
 	for _, f := range usable {
 		if d.env.any(f, hasRules) {
@@ -125,8 +125,8 @@ func (d detector) among(usable []Flavour, p pair, hasPlain bool) (Flavour, Reaso
 	switch {
 	case len(inUse) == 1:
 		return inUse[0], Reason(fmt.Sprintf("other rules of this namespace stand in %s", inUse[0]))
-	case hasPlain && p.restore.Flavour == first:
-		return first, plainReason(p)
+	case plain.restore.Flavour == first:
+		return first, plainReason(plain)
 	case len(usable) == 1:
 		return first, Reason(fmt.Sprintf("%s is the only flavour that works here", first))
 	}
@@ -175,7 +175,7 @@ func (d detector) noTools(names string) error {
 // broken tells of programs that are there but do not say what they are.
 func (d detector) broken() string {
 	for _, name := range toolNames() {
-		if t, ok := d.env.Tools[name]; ok && t.Err != nil {
+		if t := d.env.Tools[name]; t.Err != nil {
 			return fmt.Sprintf(" (%s: %s)", strings.Join(t.Argv, " "), t.Err)
 		}
 	}
@@ -221,7 +221,7 @@ func (d detector) backend(flavour Flavour) Backend {
 func (d detector) plainBackend(flavour Flavour) Backend {
 	b := d.backend(flavour)
 	for _, family := range iptables.Families() {
-		if p, ok := d.env.plainPair(family); ok && p.restore.Flavour == flavour {
+		if p := d.env.plainPair(family); p.restore.Flavour == flavour {
 			b.tools[family] = p
 		}
 	}

@@ -1,7 +1,7 @@
 package xtables
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -9,10 +9,11 @@ import (
 	"github.com/sluicemesh/sluice/iptables"
 )
 
-// host describes a machine in words: "plain=nft nft legacy", and what stands in
-// its namespace: "own-legacy", "rules-nft", "tables-legacy", "no-netraw", ….
+// host describes a machine in words: "plain=nft nft legacy", single programs,
+// "iptables-save=nft", and what stands in its namespace: "own-legacy",
+// "rules-nft", "tables-legacy", "no-netraw", ….
 func host(words string) Env {
-	env := Env{Tools: map[string]Tool{}, Path: []string{"/usr/sbin"}}
+	env := Env{Tools: map[string]Tool{}, Path: []string{"/usr/sbin", "/sbin"}}
 	for _, f := range iptables.Families() {
 		env.Standing = append(env.Standing, Standing{Flavour: NFT, Family: f, Asked: true}, Standing{Flavour: Legacy, Family: f, Asked: true})
 	}
@@ -23,6 +24,10 @@ func host(words string) Env {
 }
 
 func (e *Env) describe(word string) {
+	if name, flavour, ok := strings.Cut(word, "="); ok && strings.Contains(name, "tables-") {
+		e.program(name, Flavour(flavour))
+		return
+	}
 	kind, flavour, _ := strings.Cut(strings.Replace(word, "=", "-", 1), "-")
 	f := Flavour(flavour)
 	switch kind {
@@ -32,8 +37,6 @@ func (e *Env) describe(word string) {
 		e.install("", f)
 	case "broken":
 		e.install("", "")
-	case "multi":
-		e.Tools[multiName(f)] = Tool{Argv: []string{"/usr/sbin/" + multiName(f)}, Flavour: f}
 	case "own":
 		e.stands(f, func(s *Standing) { s.Own, s.Rules, s.Tables = true, true, []iptables.Table{iptables.Nat} })
 	case "rules":
@@ -42,6 +45,15 @@ func (e *Env) describe(word string) {
 		e.stands(f, func(s *Standing) { s.Tables = []iptables.Table{iptables.Nat} })
 	case "unasked":
 		e.stands(f, func(s *Standing) { s.Asked, s.Tables = false, []iptables.Table{iptables.Nat} })
+	case "unknown":
+		e.stands(f, func(s *Standing) { s.Asked = false })
+	case "error":
+		e.stands(f, func(s *Standing) { s.Err = &Error{Kind: Unusable, Op: "ask", Words: "no " + flavour} })
+	case "failure":
+		e.stands(f, func(s *Standing) { s.Err = &Error{Op: "read", Words: "strange " + flavour} })
+	case "error6":
+		e.stands(f, func(s *Standing) { s.Err = map[iptables.Family]error{iptables.V6: errSix}[s.Family] })
+		slices.Reverse(e.Standing)
 	case "absent":
 		e.stands(f, func(s *Standing) { s.Absent = true })
 	case "no":
@@ -54,11 +66,21 @@ func (e *Env) describe(word string) {
 func (e *Env) install(infix string, f Flavour) {
 	for _, family := range iptables.Families() {
 		for _, verb := range []string{"-save", "-restore"} {
-			name := command(family) + infix + verb
-			e.Tools[name] = Tool{Argv: []string{"/usr/sbin/" + name}, Flavour: f, How: "test"}
+			e.program(map[iptables.Family]string{iptables.V4: "iptables", iptables.V6: "ip6tables"}[family]+infix+verb, f)
 		}
 	}
 }
+
+// program is there; without a flavour it does not say what it is.
+func (e *Env) program(name string, f Flavour) {
+	tool := Tool{Argv: []string{"/usr/sbin/" + name}, Flavour: f, How: "test"}
+	if f == "" {
+		tool.How, tool.Err = "", errors.New("no version")
+	}
+	e.Tools[name] = tool
+}
+
+var errSix = errors.New("no IPv6")
 
 func (e *Env) stands(f Flavour, change func(*Standing)) {
 	for i := range e.Standing {
@@ -80,7 +102,7 @@ func TestDetectChooses(t *testing.T) {
 		{"nft legacy", Auto, NFT, 0},
 		{"legacy", Auto, Legacy, 0},
 		{"plain=legacy", Auto, Legacy, 0},
-		{"multi=nft", Auto, NFT, 0},
+		{"xtables-nft-multi=nft", Auto, NFT, 0},
 		{"", Auto, "", Unusable},
 		{"broken", Auto, "", Unusable},
 		{"plain=nft nft legacy own-legacy", Auto, Legacy, 0},
@@ -167,25 +189,11 @@ func TestTheOtherFlavourIsVisitedWhereOursMayStand(t *testing.T) {
 
 func TestRemovalVisitsWhereOursMayStand(t *testing.T) {
 	for words, want := range map[string]int{
-		"nft legacy": 0, "nft unasked-legacy": 1, "nft legacy own-legacy own-nft": 2, "nft legacy rules-legacy rules-nft": 0,
+		"nft legacy": 0, "nft unknown-legacy": 0, "nft unasked-legacy": 1, "nft legacy own-legacy own-nft": 2, "nft legacy rules-legacy rules-nft": 0,
 	} {
 		if got := Present(host(words)); len(got) != want {
 			t.Errorf("%q: %v, want %d", words, got, want)
 		}
-	}
-	_, reasons, err := Detect(host("nft unasked-legacy"), Auto)
-	if err != nil || !strings.Contains(fmt.Sprint(reasons), "cannot be read") {
-		t.Errorf("unread tables are not told: %v %v", reasons, err)
-	}
-}
-
-func TestExplicitPlainUsesThePlainNames(t *testing.T) {
-	b, _, err := Detect(host("plain=nft nft legacy"), Plain)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := b.tools[iptables.V6].restore.Argv[0], "/usr/sbin/ip6tables-restore"; got != want {
-		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
@@ -214,7 +222,7 @@ func TestFlavoursAreReadOffNamesAndVersions(t *testing.T) {
 			t.Errorf("%s: got %q %v, want %q", words, got, err, want)
 		}
 	}
-	for _, words := range []string{"", "hello", "BusyBox v1.36", "nft v1.0 (nf_tables)"} {
+	for _, words := range []string{"", "hello", "BusyBox v1.36", "nft v1.0 (nf_tables)", "iptables: command not found"} {
 		if got, _, err := flavourOfVersion(words); err == nil {
 			t.Errorf("%q: got %q", words, got)
 		}

@@ -51,7 +51,7 @@ func (e Env) standing(flavour Flavour, family iptables.Family) Standing {
 			return s
 		}
 	}
-	return Standing{Flavour: flavour, Family: family}
+	return Standing{}
 }
 
 // any says whether some family of a flavour has a property.
@@ -70,9 +70,10 @@ func hasRules(s Standing) bool { return s.Rules }
 // mayOwn: ours are there, or nobody could look.
 func mayOwn(s Standing) bool { return s.Own || len(s.Tables) > 0 && !s.Asked }
 
-// empty: tables exist, but hold neither rule nor chain of anyone. Of nft that
-// cannot be said here, where only chains are looked at.
-func (s Standing) empty() bool { return s.Flavour == Legacy && s.Asked && s.dump == nil }
+// empty: tables may exist, but the kernel itself says that they hold neither
+// rule nor chain of anyone. Of nft that cannot be said, where only chains are
+// looked at. It holds for what ask returns, before any program is asked.
+func (s Standing) empty() bool { return s.Flavour == Legacy && s.Asked }
 
 // command is the beginning of a tool's name in a family.
 func command(f iptables.Family) string {
@@ -85,11 +86,14 @@ func command(f iptables.Family) string {
 // pair is the two programs of one family.
 type pair struct{ save, restore Tool }
 
-// plainPair returns what the names without a flavour stand for.
-func (e Env) plainPair(f iptables.Family) (pair, bool) {
-	save, ok1 := e.Tools[command(f)+"-save"]
-	restore, ok2 := e.Tools[command(f)+"-restore"]
-	return pair{save, restore}, ok1 && ok2 && save.Flavour == restore.Flavour && restore.Flavour != ""
+// plainPair returns what the names without a flavour stand for: nothing, which
+// has no flavour, unless both stand for the same.
+func (e Env) plainPair(f iptables.Family) pair {
+	save, restore := e.Tools[command(f)+"-save"], e.Tools[command(f)+"-restore"]
+	if save.Flavour != restore.Flavour {
+		return pair{}
+	}
+	return pair{save, restore}
 }
 
 // pairOf returns the programs of a flavour: under the flavour's own names, else
@@ -102,7 +106,7 @@ func (e Env) pairOf(flavour Flavour, f iptables.Family) (pair, bool) {
 	if ok1 && ok2 {
 		return pair{save, restore}, true
 	}
-	if p, ok := e.plainPair(f); ok && p.restore.Flavour == flavour {
+	if p := e.plainPair(f); p.restore.Flavour == flavour {
 		return p, true
 	}
 	if multi, ok := e.Tools[multiName(flavour)]; ok {

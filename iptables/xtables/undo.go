@@ -116,18 +116,15 @@ func (a *applier) undoFamily(ctx context.Context, i int) (*iptables.Ruleset, err
 func states(old, want iptables.Ruleset, now *iptables.Ruleset) []TableState {
 	var out []TableState
 	for _, t := range iptables.Tables() {
-		was, new := ofTable(old.Own(), t), ofTable(want, t)
-		s := TableState{Family: want.Family, Table: t, Holds: Unread}
+		was, new, holds := ofTable(old.Own(), t), ofTable(want, t), Unread
+		var is iptables.Ruleset
 		if now != nil {
-			is := ofTable(now.Own(), t)
-			if is.Empty() && was.Empty() && new.Empty() {
-				continue
-			}
-			s.Holds = holding(is, was, new)
-		} else if was.Empty() && new.Empty() {
-			continue
+			is = ofTable(now.Own(), t)
+			holds = holding(is, was, new)
 		}
-		out = append(out, s)
+		if !is.Empty() || !was.Empty() || !new.Empty() {
+			out = append(out, TableState{want.Family, t, holds})
+		}
 	}
 	return out
 }
@@ -143,7 +140,7 @@ func holding(is, was, new iptables.Ruleset) Holding {
 }
 
 func ofTable(rs iptables.Ruleset, t iptables.Table) iptables.Ruleset {
-	out := iptables.Ruleset{Family: rs.Family}
+	var out iptables.Ruleset
 	for _, c := range rs.Chains {
 		if c.Table == t {
 			out.Chains = append(out.Chains, c)
