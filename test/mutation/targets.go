@@ -29,8 +29,8 @@ func targets() []target {
 			files: []string{"reconcile.go", "compare.go", "pack.go", "trace.go", "walk.go", "packet.go", "ruleset.go", "rule.go", "script.go", "table.go", "aggregate.go", "parse.go", "parsehead.go", "parserule.go"},
 		},
 		{
-			dir: "iptables/xtables", files: []string{"apply.go", "undo.go", "classify.go", "detect.go", "version.go", "env.go"},
-			tests: []suite{{"iptables/xtables", nil}},
+			dir: "iptables/xtables", tests: []suite{{"iptables/xtables", []string{"-seed=1"}}},
+			files: []string{"apply.go", "undo.go", "classify.go", "detect.go", "version.go", "env.go"},
 		},
 		{dir: "cni/decide", tests: []suite{{"cni/decide", nil}}},
 		{dir: "cni/podsettings", tests: []suite{{"cni/podsettings", nil}, {"cni/decide", nil}}},
