@@ -36,11 +36,8 @@ func Ranges(prefixes []netip.Prefix) []AddrRange {
 }
 
 // touches says whether b, which does not begin before a, overlaps it or follows
-// without a gap.
+// without a gap. IPv6 compares as behind all of IPv4, and nothing is next to its end.
 func touches(a, b AddrRange) bool {
-	if a.First.BitLen() != b.First.BitLen() {
-		return false
-	}
 	return b.First.Compare(a.Last) <= 0 || a.Last.Next() == b.First
 }
 
@@ -67,9 +64,6 @@ func (r AddrRange) Prefixes() []netip.Prefix {
 // Aggregate is the shortest list of prefixes that holds the same addresses,
 // IPv4 first, ascending. It is one list for all spellings of one set.
 func Aggregate(prefixes []netip.Prefix) []netip.Prefix {
-	if len(prefixes) == 1 {
-		return []netip.Prefix{prefixes[0].Masked()}
-	}
 	out := make([]netip.Prefix, 0, len(prefixes))
 	for _, r := range Ranges(prefixes) {
 		out = append(out, r.Prefixes()...)

@@ -56,7 +56,7 @@ func (rs Ruleset) PackSets(runs Runs) Ruleset {
 // namePorts puts a kernel set in the place of more ports than multiport takes.
 func namePorts(matches []Match) []Match {
 	for i, m := range matches {
-		if list, ok := m.(MultiPort); ok && slots(list.Ranges) > MultiPortSlots {
+		if list, _ := m.(MultiPort); slots(list.Ranges) > MultiPortSlots {
 			matches = slices.Clone(matches)
 			matches[i] = PortInSet{Name: PortSetName(list.Ranges), Side: list.Side, Not: list.Not, Ranges: list.Ranges}
 		}

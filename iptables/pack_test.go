@@ -50,3 +50,48 @@ func TestFewPortsStayAList(t *testing.T) {
 		t.Errorf("%d rules, want the 7 there were", got)
 	}
 }
+
+func TestListTooLongForAMultiportBecomesASetOfTheSameMeaning(t *testing.T) {
+	ports := func(n int) (list []PortRange) {
+		for i := range n {
+			list = append(list, OnePort(Port(2*i+1)))
+		}
+		return list
+	}
+	for n, set := range map[int]bool{MultiPortSlots: false, MultiPortSlots + 1: true} {
+		for _, list := range []MultiPort{{Side: DstSide, Ranges: ports(n)}, {Side: SrcSide, Not: true, Ranges: ports(n)}} {
+			rs := Ruleset{Family: V6, Chains: []Chain{{Table: Nat, Name: Output, Rules: []Rule{{Match: All(TCP(), list), Target: Return()}}}}}
+			packed := rs.PackSets(Runs{Least: 64, LeastPorts: 64})
+			want := Match(list)
+			if set {
+				want = PortInSet{Name: PortSetName(list.Ranges), Side: list.Side, Not: list.Not, Ranges: list.Ranges}
+			}
+			if got := packed.Chains[0].Rules[0].Match; !SameMatches(got, All(TCP(), want)) {
+				t.Errorf("%d ports: got %#v, want %#v", n, got[1], want)
+			}
+			if got := rs.Chains[0].Rules[0].Match; !SameMatches(got, All(TCP(), list)) {
+				t.Errorf("%d ports: packing changed its input to %#v", n, got[1])
+			}
+			if packed.Family != V6 {
+				t.Errorf("packed rules are of family %v, want %v", packed.Family, V6)
+			}
+		}
+	}
+}
+
+func TestSetsAreListedOnceByName(t *testing.T) {
+	out := func(name string) Match { return InSet{Name: name, Side: DstSide} }
+	rs := Ruleset{Family: V4}
+	rs.Append(Nat, ChainInbound, Rule{Match: All(out("c"), In("eth0"), out("a"))}, Rule{Match: All(out("b"))})
+	rs.Append(Nat, ChainOutput, Rule{Match: All(out("a"), TCP(), PortInSet{Name: "p", Side: DstSide})})
+	var got string
+	for _, s := range rs.Sets() {
+		got += s.Name + " "
+	}
+	for _, s := range rs.PortSets() {
+		got += s.Name + " "
+	}
+	if want := "a b c p "; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -61,6 +62,15 @@ COMMIT
 -A OUTPUT -p udp -j ISTIO_OUTPUT
 COMMIT
 `},
+		{"a jump behind two right ones is of no use, and they stay", wanted(t,
+			"-A OUTPUT -p udp -j ISTIO_OUTPUT", "-A OUTPUT -p icmp -j ISTIO_OUTPUT"), wanted(t, "-A OUTPUT -p udp -j ISTIO_OUTPUT"), `*nat
+-D OUTPUT -p icmp -j ISTIO_OUTPUT
+COMMIT
+`},
+		{"a jump goes by the words in which it was printed", wanted(t, "-A OUTPUT -p 17 -j ISTIO_OUTPUT"), wanted(t), `*nat
+-D OUTPUT -p 17 -j ISTIO_OUTPUT
+COMMIT
+`},
 		{"a jump is missing", nat(t,
 			":ISTIO_OUTPUT - [0:0]", ":ISTIO_REDIRECT - [0:0]", "-A ISTIO_OUTPUT -o lo -j RETURN",
 			"-A ISTIO_OUTPUT -j ISTIO_REDIRECT", "-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001"), wanted(t), `*nat
@@ -69,6 +79,18 @@ COMMIT
 `},
 		{"a foreign chain jumps into ours", wanted(t, ":OTHER - [0:0]", "-A OTHER -j ISTIO_OUTPUT"), wanted(t), `*nat
 -D OTHER -j ISTIO_OUTPUT
+COMMIT
+`},
+		{"foreign chains are mended in their order, whatever other tables call theirs", wanted(t,
+			":FIRST - [0:0]", ":SECOND - [0:0]", "-A FIRST -j ISTIO_OUTPUT", "-A SECOND -j ISTIO_OUTPUT", "COMMIT",
+			"*mangle", ":SECOND - [0:0]", ":ISTIO_OUTPUT - [0:0]", "-A SECOND -j ISTIO_OUTPUT"), wanted(t), `*mangle
+:ISTIO_OUTPUT - [0:0]
+-D SECOND -j ISTIO_OUTPUT
+-X ISTIO_OUTPUT
+COMMIT
+*nat
+-D FIRST -j ISTIO_OUTPUT
+-D SECOND -j ISTIO_OUTPUT
 COMMIT
 `},
 		{"a chain is no longer wanted", wanted(t, ":ISTIO_INBOUND - [0:0]", "-A ISTIO_INBOUND -j RETURN"), wanted(t), `*nat
@@ -161,5 +183,17 @@ func TestTablesThatLoseSomethingAreCommittedLast(t *testing.T) {
 		if len(s.Tables) != 2 || s.Tables[0].Table != c.first {
 			t.Errorf("%s: %s, want %s first", c.name, s, c.first)
 		}
+	}
+}
+
+func TestTablesThatLoseMuchOrLittleKeepTheirOrder(t *testing.T) {
+	have := wanted(t, "COMMIT", "*raw", ":ISTIO_INBOUND - [0:0]", ":ISTIO_OUTPUT_DNS - [0:0]",
+		"-A PREROUTING -j ISTIO_INBOUND", "-A OUTPUT -j ISTIO_OUTPUT_DNS", "COMMIT", "*mangle", "-A PREROUTING -j ISTIO_INBOUND")
+	var got []Table
+	for _, ts := range Reconcile(have, Ruleset{Family: V4}).Tables {
+		got = append(got, ts.Table)
+	}
+	if want := []Table{Raw, Mangle, Nat}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

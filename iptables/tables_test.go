@@ -41,27 +41,6 @@ func TestDifferencesReadAsLinesOfADiff(t *testing.T) {
 	}
 }
 
-func TestCompareNamesEachPlaceOnce(t *testing.T) {
-	have := nat(t, ":ISTIO_OUTPUT - [0:0]", ":ISTIO_INBOUND - [0:0]", "-A OUTPUT -p tcp -j ISTIO_OUTPUT", "-A PREROUTING -p tcp -j ISTIO_INBOUND",
-		"-A ISTIO_INBOUND -j RETURN", "-A ISTIO_OUTPUT -o lo -j RETURN", "-A ISTIO_OUTPUT -p tcp -j RETURN")
-	want := nat(t, ":ISTIO_OUTPUT - [0:0]", ":ISTIO_REDIRECT - [0:0]", "-A OUTPUT -p tcp -j ISTIO_OUTPUT",
-		"-A ISTIO_OUTPUT -o eth0 -j RETURN", "-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001")
-	var got []string
-	for _, d := range Compare(have, want) {
-		got = append(got, d.String())
-	}
-	expected := []string{
-		"nat ISTIO_OUTPUT rule 1: is -o lo -j RETURN, should be -o eth0 -j RETURN",
-		"nat ISTIO_OUTPUT rule 2: unwanted -p tcp -j RETURN",
-		"nat ISTIO_REDIRECT: missing chain",
-		"nat PREROUTING rule 1: unwanted -p tcp -j ISTIO_INBOUND",
-		"nat ISTIO_INBOUND: unwanted chain",
-	}
-	if strings.Join(got, "\n") != strings.Join(expected, "\n") {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(expected, "\n"))
-	}
-}
-
 func TestPortsAreJoinedAndPackedIntoFifteenSlots(t *testing.T) {
 	ranges := func(pairs ...int) (list []PortRange) {
 		for i := 0; i < len(pairs); i += 2 {
