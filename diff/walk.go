@@ -270,16 +270,25 @@ func (t *turn) change(target iptables.Target) {
 	case iptables.RestoreMark:
 		t.copyMark(&t.mark, x.NFMask, &t.connMark, x.CTMask)
 	case iptables.Zone:
-		free := t.set
-		for _, zoned := range t.zones {
-			free = t.Minus(free, zoned)
-		}
 		before, ok := t.zones[x.ID]
 		if !ok {
 			before = bdd.Nothing
 		}
-		t.zones[x.ID] = t.Or(before, free)
+		t.zones[x.ID] = t.Or(before, t.fresh())
 	}
+}
+
+// fresh is the packets that conntrack's own targets take: none that has a zone,
+// is untracked, or was seen when it left (net/netfilter/xt_CT.c).
+func (t *turn) fresh() bdd.Ref {
+	if t.flow.again {
+		return bdd.Nothing
+	}
+	set := t.Minus(t.Minus(t.set, t.untracked), t.inState(iptables.StateUntracked))
+	for _, zoned := range t.zones {
+		set = t.Minus(set, zoned)
+	}
+	return set
 }
 
 func (t *turn) verdict(v iptables.Verdict) {
@@ -327,7 +336,7 @@ func (t *turn) opaque(x iptables.OpaqueTarget) {
 	case iptables.RewritesSource:
 		t.through = t.set
 	case iptables.Untracks:
-		t.untracked = t.Or(t.untracked, t.And(t.set, t.inState(iptables.StateNew)))
+		t.untracked = t.Or(t.untracked, t.fresh())
 		t.onward = t.set
 	default:
 		text := iptables.Rule{Target: x}.String()

@@ -1,6 +1,9 @@
 package iptables
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // State is a conntrack state as iptables names it.
 type State string
@@ -65,8 +68,8 @@ func (m OutInterface) holds(p Packet) Answer { return answer(ifaceMatches(m.Name
 
 // ifaceMatches compares as the kernel does: a trailing + matches any rest.
 func ifaceMatches(pattern, name string) bool {
-	if n := len(pattern) - 1; n >= 0 && pattern[n] == '+' {
-		return len(name) >= n && name[:n] == pattern[:n]
+	if beginning, ok := strings.CutSuffix(pattern, "+"); ok {
+		return strings.HasPrefix(name, beginning)
 	}
 	return pattern == name
 }

@@ -143,7 +143,7 @@ func (t *Tracer) Trace(p Packet, path Path) Outcome {
 func (t *Tracer) Follow(p Packet, path Path) Outcome {
 	w := walk{Tracer: t, packet: p, path: path}
 	w.out = Outcome{Mark: p.Mark, ConnMark: p.ConnMark}
-	if next := w.hooks(); next != stopped && path == Leaving && w.loops() {
+	if w.hooks() && path == Leaving && w.loops() {
 		w.path = Arriving
 		w.packet.In, w.packet.Out, w.packet.Owner = "lo", "", nil // loopback_xmit orphans the packet
 		w.hooks()
@@ -177,8 +177,9 @@ func (w *walk) lookup(t Table, name string) (Chain, bool) {
 	return w.rules.Chains[i], true
 }
 
-// hooks sends the packet through the hooks of its path.
-func (w *walk) hooks() then {
+// hooks sends the packet through the hooks of its path and says whether it
+// came out behind the last.
+func (w *walk) hooks() bool {
 	for _, h := range w.path.Hooks() {
 		if h.Chain == Postrouting && w.out.Fate == Redirected {
 			w.packet.Out = "lo" // known to POSTROUTING only: OUTPUT keeps the device it began with
@@ -186,13 +187,10 @@ func (w *walk) hooks() then {
 		if h.Table == Nat && !natApplies(w.packet) {
 			continue
 		}
-		c, ok := w.lookup(h.Table, h.Chain)
-		if !ok {
-			continue
-		}
+		c, _ := w.lookup(h.Table, h.Chain) // one that is not there has no rules
 		if w.chain(c, 0) == stopped {
-			return stopped
+			return false
 		}
 	}
-	return through
+	return true
 }

@@ -45,13 +45,10 @@ func (w *walk) step(c Chain, i, depth int) Step {
 
 // end is what happens at the end of a chain: the policy of a built-in one.
 func (w *walk) end(c Chain, depth int) then {
-	if depth > 0 {
-		return onward
-	}
-	if c.Policy == VerdictDrop {
+	if depth == 0 && c.Policy == VerdictDrop {
 		return w.decide(Dropped, Step{Table: c.Table, Chain: c.Name, Path: w.path, Packet: w.packet})
 	}
-	return through
+	return onward
 }
 
 func (w *walk) undecided(s Step) then { return w.decide(Unknown, s) }
@@ -88,13 +85,20 @@ func (w *walk) apply(s Step) then {
 			w.mark(w.packet.Mark&^t.NFMask ^ w.packet.ConnMark&t.CTMask)
 		}
 	case Zone:
-		if w.out.Zone == 0 { // a packet that has a zone keeps it (net/netfilter/xt_CT.c)
+		if w.fresh() {
 			w.out.Zone = t.ID
 		}
 	case OpaqueTarget:
 		return w.opaque(t, s)
 	}
 	return onward
+}
+
+// fresh packets are those that conntrack's own targets take: none that has a
+// zone, is untracked, or came by lo, where it was seen when it left
+// (net/netfilter/xt_CT.c).
+func (w *walk) fresh() bool {
+	return w.out.Zone == 0 && w.packet.state() != StateUntracked && w.packet.In != "lo"
 }
 
 func (w *walk) opaque(t OpaqueTarget, s Step) then {
@@ -106,7 +110,7 @@ func (w *walk) opaque(t OpaqueTarget, s Step) then {
 	case RewritesSource:
 		return through
 	case Untracks:
-		if w.packet.State == "" || w.packet.State == StateNew {
+		if w.fresh() {
 			w.packet.State = StateUntracked
 		}
 		return onward
