@@ -1,7 +1,10 @@
 package iptables_test
 
 import (
+	"fmt"
 	"net/netip"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/sluicemesh/sluice/iptables"
@@ -55,5 +58,114 @@ func TestSuppositionsDecideWhatIsNotModelled(t *testing.T) {
 		if got := tracer.Trace(p, iptables.Leaving).Fate; got != want {
 			t.Errorf("supposing %d: got fate %d, want %d", suppose, got, want)
 		}
+	}
+}
+
+func TestPacketsMeetEveryHookOfTheirPathInTheKernelsOrder(t *testing.T) {
+	var everywhere iptables.Ruleset
+	for _, table := range iptables.Tables() {
+		for _, chain := range []string{iptables.Prerouting, iptables.Input, iptables.Forward, iptables.Output, iptables.Postrouting} {
+			everywhere.Append(table, chain, iptables.Rule{})
+		}
+	}
+	for path, want := range map[iptables.Path][]string{
+		iptables.Arriving: {
+			"arriving raw PREROUTING", "arriving mangle PREROUTING", "arriving nat PREROUTING",
+			"arriving mangle INPUT", "arriving filter INPUT", "arriving security INPUT", "arriving nat INPUT",
+		},
+		iptables.Leaving: {
+			"leaving raw OUTPUT", "leaving mangle OUTPUT", "leaving nat OUTPUT", "leaving filter OUTPUT", "leaving security OUTPUT",
+			"leaving mangle POSTROUTING", "leaving nat POSTROUTING",
+		},
+	} {
+		var got []string
+		everywhere.Trace(leaves(), path, func(s iptables.Step) {
+			got = append(got, fmt.Sprintf("%s %s %s", s.Path, s.Table, s.Chain))
+		})
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestStepsTellWhatEachRuleSawAndAnswered(t *testing.T) {
+	rs, err := iptables.Parse(iptables.V4, "*mangle\n-A OUTPUT -p udp -j DROP\n-A OUTPUT -j C\n-A C -j MARK --set-mark 5\n-A C -m time -j NFLOG\n"+
+		"*filter\n:OUTPUT DROP\n-A OUTPUT -m time --kerneltz -j ACCEPT\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := func(table iptables.Table, name string) []iptables.Rule {
+		c, _ := rs.Chain(table, name)
+		return c.Rules
+	}
+	output, below, filter := chain(iptables.Mangle, iptables.Output), chain(iptables.Mangle, "C"), chain(iptables.Filter, iptables.Output)
+	p, marked := leaves(), leaves(func(p *iptables.Packet) { p.Mark = 5 })
+	want := []iptables.Step{
+		{iptables.Mangle, iptables.Output, 1, output[0], iptables.No, iptables.UDP(), 0, iptables.Leaving, p},
+		{iptables.Mangle, iptables.Output, 2, output[1], iptables.Yes, nil, 0, iptables.Leaving, p},
+		{iptables.Mangle, "C", 1, below[0], iptables.Yes, nil, 1, iptables.Leaving, p},
+		{iptables.Mangle, "C", 2, below[1], iptables.Maybe, below[1].Match[0], 1, iptables.Leaving, marked},
+		{iptables.Filter, iptables.Output, 1, filter[0], iptables.Maybe, filter[0].Match[0], 0, iptables.Leaving, marked},
+	}
+	var got []iptables.Step
+	out := rs.Trace(p, iptables.Leaving, func(s iptables.Step) { got = append(got, s) })
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+	if out.Fate != iptables.Unknown || !reflect.DeepEqual(out.Stop, want[4]) {
+		t.Errorf("got fate %d by %+v, want it unknown by %+v", out.Fate, out.Stop, want[4])
+	}
+	tracer := rs.Tracer()
+	tracer.Suppose = func(iptables.Match) iptables.Answer { return iptables.No }
+	policy := iptables.Step{Table: iptables.Filter, Chain: iptables.Output, Path: iptables.Leaving, Packet: marked}
+	if out := tracer.Trace(p, iptables.Leaving); out.Fate != iptables.Dropped || !reflect.DeepEqual(out.Stop, policy) {
+		t.Errorf("got fate %d by %+v, want it dropped by %+v", out.Fate, out.Stop, policy)
+	}
+}
+
+func TestOnlyWhatLoopsArrivesAgain(t *testing.T) {
+	const drop, redirect = "*filter\n-A OUTPUT -j DROP\n", "*nat\n-A OUTPUT -j REDIRECT --to-ports 15001\n-A PREROUTING -j REDIRECT --to-ports 15006\n"
+	mark := func(v uint32) func(*iptables.Packet) { return func(p *iptables.Packet) { p.Mark = v } }
+	for _, c := range []struct {
+		name, rules string
+		p           iptables.Packet
+		again       bool
+		want        string
+	}{
+		{"left by eth0", "", leaves(), false, "passed "},
+		{"left by lo", "", leaves(byLo), true, "passed "},
+		{"dropped on lo", drop, leaves(byLo), false, "dropped by filter OUTPUT 1 "},
+		{"redirected", redirect, leaves(), true, "redirected to 15001 by nat OUTPUT 1 at 127.0.0.1:15001 "},
+		{"redirected as it arrives", redirect, leaves(arrives), false, "redirected to 15006 by nat PREROUTING 1 at 192.0.2.9:15006 "},
+		{"arrived by lo", "", leaves(arrives, byLo), false, "passed "},
+		{"with the mark of a local route", "", leaves(mark(1)), true, "passed mark 0x1 "},
+		{"with another mark", "", leaves(mark(2), overMark), false, "passed mark 0xf0f connmark 0x1234 "},
+		{"given the mark of a local route", "*mangle\n-A OUTPUT -j MARK --set-mark 1\n", leaves(), true, "passed mark 0x1 "},
+	} {
+		var second []iptables.Packet
+		tracer := traced(t, c.rules+"*raw\n-A PREROUTING\n")
+		tracer.Local = func(mark uint32) bool { return mark < 2 }
+		tracer.Visit = func(s iptables.Step) {
+			if s.Table == iptables.Raw {
+				second = append(second, s.Packet)
+			}
+		}
+		out := tracer.Follow(c.p, wayOf(c.p))
+		if got := told(out); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+		passes := map[bool]int{true: 1}[c.again]
+		if wayOf(c.p) == iptables.Arriving {
+			passes++
+		}
+		if len(second) != passes {
+			t.Errorf("%s: it arrived %d times, want %d", c.name, len(second), passes)
+		}
+		if want := out.Packet; c.again && (len(second) == 0 || !reflect.DeepEqual(second[0], want) || want.In != "lo" || want.Out != "" || want.Owner != nil) {
+			t.Errorf("%s: it arrived as %+v, want %+v without a socket, by lo", c.name, second, want)
+		}
+	}
+	if out := traced(t, "").Follow(leaves(mark(1)), iptables.Leaving); out.Packet.In != "" {
+		t.Errorf("without policy routing a mark brings a packet back as %+v", out.Packet)
 	}
 }
