@@ -13,16 +13,22 @@ import (
 )
 
 func main() {
-	o := options{match: new(regexp.Regexp), patience: 3 * time.Second, print: os.Stdout}
-	flag.StringVar(&o.only, "only", "", "targets to run, separated by commas; empty is all")
-	flag.TextVar(o.match, "match", o.match, "`regexp` of the names of the mutants to try; empty is all")
-	flag.StringVar(&o.out, "out", "", "`file` to write the results into, as JSON")
-	flag.IntVar(&o.parallel, "parallel", 2, "mutants tried at once")
+	o := commandLine(flag.CommandLine)
 	flag.Parse()
 	if err := o.mutation(".", targets()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// commandLine are the options, as the flags will set them.
+func commandLine(flags *flag.FlagSet) *options {
+	o := &options{match: regexp.MustCompile(""), patience: 3 * time.Second, print: os.Stdout}
+	flags.StringVar(&o.only, "only", "", "targets to run, separated by commas; empty is all")
+	flags.TextVar(o.match, "match", o.match, "`regexp` of the names of the mutants to try; empty is all")
+	flags.StringVar(&o.out, "out", "", "`file` to write the results into, as JSON")
+	flags.IntVar(&o.parallel, "parallel", 2, "mutants tried at once")
+	return o
 }
 
 // options are what the command line says.

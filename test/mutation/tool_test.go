@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -61,6 +62,22 @@ func TestMatchTriesOnlySomeAndDoesNotMissTheRest(t *testing.T) {
 		err := trying(c.match, &printed).mutation(fixture, []target{known})
 		if got := errorText(err); got != c.fails || !strings.Contains(printed.String(), c.says) {
 			t.Errorf("-match %q\nprints %s\n  want %s\nfails with %q, want %q", c.match, printed.String(), c.says, got, c.fails)
+		}
+	}
+}
+
+func TestWithoutFlagsEveryMutantIsTried(t *testing.T) {
+	for _, c := range []struct {
+		args  []string
+		wants bool
+	}{{nil, true}, {[]string{"-match", "Limit"}, true}, {[]string{"-match", "nowhere"}, false}} {
+		flags := flag.NewFlagSet("mutation", flag.ContinueOnError)
+		o := commandLine(flags)
+		if err := flags.Parse(c.args); err != nil {
+			t.Fatal(err)
+		}
+		if got := !(runner{options: *o}).unwanted(Mutant{Func: "Limit"}); got != c.wants {
+			t.Errorf("%q: the mutant is tried: %v, want %v", c.args, got, c.wants)
 		}
 	}
 }
