@@ -18,7 +18,11 @@ var always = map[uint64]string{
 	unix.SYS_SETNS: "setns", unix.SYS_UNSHARE: "unshare", unix.SYS_FLOCK: "flock", unix.SYS_PIPE2: "pipe2",
 	unix.SYS_RENAME: "rename", unix.SYS_RENAMEAT: "renameat", unix.SYS_RENAMEAT2: "renameat2",
 	unix.SYS_UNLINK: "unlink", unix.SYS_UNLINKAT: "unlinkat", unix.SYS_MKDIR: "mkdir", unix.SYS_MKDIRAT: "mkdirat",
-	unix.SYS_LINKAT: "linkat", unix.SYS_SYMLINKAT: "symlinkat", unix.SYS_FCHMODAT: "fchmodat", unix.SYS_FTRUNCATE: "ftruncate",
+	unix.SYS_LINKAT: "linkat", unix.SYS_SYMLINKAT: "symlinkat", unix.SYS_FTRUNCATE: "ftruncate", unix.SYS_FALLOCATE: "fallocate",
+	unix.SYS_FCHMOD: "fchmod", unix.SYS_FCHMODAT: "fchmodat", unix.SYS_FCHOWN: "fchown", unix.SYS_FCHOWNAT: "fchownat",
+	unix.SYS_FSETXATTR: "fsetxattr", unix.SYS_LSETXATTR: "lsetxattr", unix.SYS_SETXATTR: "setxattr", unix.SYS_UTIMENSAT: "utimensat",
+	unix.SYS_COPY_FILE_RANGE: "copy_file_range", unix.SYS_SENDFILE: "sendfile", unix.SYS_SPLICE: "splice", unix.SYS_PWRITE64: "pwrite64",
+	unix.SYS_INOTIFY_INIT1: "inotify_init1", unix.SYS_INOTIFY_ADD_WATCH: "inotify_add_watch",
 	unix.SYS_FSYNC: "fsync", unix.SYS_MOUNT: "mount", unix.SYS_PRCTL: "prctl",
 	unix.SYS_CAPSET: "capset", unix.SYS_SETUID: "setuid", unix.SYS_SETGID: "setgid",
 }
@@ -28,8 +32,9 @@ const (
 	sockoptAddCounters = 65
 )
 
-// effect names a system call if it is a step.
-func effect(tid int, i syscallInfo) string {
+// effect names a system call if it is a step. Reading a file is one for the
+// program under test only: the others open their libraries.
+func effect(tid int, own bool, i syscallInfo) string {
 	if name := always[i.Nr]; name != "" {
 		return name
 	}
@@ -46,6 +51,9 @@ func effect(tid int, i syscallInfo) string {
 	case unix.SYS_OPENAT:
 		if i.Args[2]&(unix.O_WRONLY|unix.O_RDWR|unix.O_CREAT|unix.O_TRUNC) != 0 {
 			return "openat for writing"
+		}
+		if own {
+			return "openat"
 		}
 	case unix.SYS_WRITE:
 		return writes(tid, i.Args[0])

@@ -183,8 +183,9 @@ func (t *tracer) syscall(tid int) {
 		t.setResult(tid, k.failing)
 		k.failing = 0
 	case info.Op == entering:
-		if name := effect(tid, info); name != "" {
-			s := Step{t.steps, name, k.program, k.pid == t.root}
+		own := k.pid == t.root
+		if name := effect(tid, own, info); name != "" {
+			s := Step{t.steps, name, k.program, own}
 			t.steps++
 			t.carryOut(tid, k, t.at(s))
 		}
@@ -239,7 +240,7 @@ func (t *tracer) task(tid int) *task {
 // this step than before. The other steps only ask.
 func (s Step) Changes() bool {
 	switch s.Call {
-	case "socket", "bind", "connect", "recvfrom", "recvmsg", "getdents64", "pipe2", "prctl", "write stdout", "write stderr":
+	case "openat", "inotify_init1", "inotify_add_watch", "socket", "bind", "connect", "recvfrom", "recvmsg", "getdents64", "pipe2", "prctl", "write stdout", "write stderr":
 		return false
 	}
 	return true

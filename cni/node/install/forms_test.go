@@ -2,6 +2,7 @@ package install
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -154,4 +155,22 @@ func TestSwitchingTheOwnedListOnAndOffLeavesOneEntry(t *testing.T) {
 		file := map[bool]string{false: "10-calico.conflist", true: "00-sluice-cni.conflist"}[owned]
 		h.wantLoaded(file, "calico portmap bandwidth sluice-cni")
 	}
+}
+
+func TestWhileAFileCannotBeReadItMayHoldOurEntryAndTheProgramStays(t *testing.T) {
+	h := newHost(t)
+	h.put("10-calico.conflist", h.corpus("10-calico.conflist"))
+	before := h.tree()
+	h.once(Ready)
+	must(t, os.Symlink("20-loop.conflist", h.conf("20-loop.conflist")))
+	if _, err := h.Uninstall(context.Background(), 0); err == nil || !strings.Contains(err.Error(), "20-loop.conflist may still hold our entry") {
+		t.Errorf("got %v, want an error that names the file", err)
+	}
+	h.wantPluginForEntry("uninstall")
+	if _, err := os.Stat(h.here(binDir + "/sluice-cni")); err != nil {
+		t.Errorf("the program: %v", err)
+	}
+	must(t, os.Remove(h.conf("20-loop.conflist")))
+	h.uninstall()
+	sameTree(t, h.tree(), before)
 }

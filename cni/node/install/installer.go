@@ -131,7 +131,9 @@ func (i Installer) folders() ([]string, error) {
 }
 
 // Uninstall takes the entry out, lets calls that are under way end for the time
-// grace, then takes the plugin away. It may be repeated.
+// grace, then takes the plugin away, unless a file could not be read: our entry
+// may stand in it, and without its program every pod would fail. It may be
+// repeated.
 func (i Installer) Uninstall(ctx context.Context, grace time.Duration) (removed int, err error) {
 	removed, err = i.unchain()
 	if err != nil {
@@ -162,7 +164,9 @@ func (i Installer) unchain() (removed int, err error) {
 			return 0, err
 		}
 		actions := i.Want.Removal(f)
-		if err = Apply(i.Host, dir, actions); !errors.Is(err, hostfs.ErrChanged) {
+		if err = Apply(i.Host, dir, actions); err == nil {
+			return len(actions), f.unread()
+		} else if !errors.Is(err, hostfs.ErrChanged) {
 			return len(actions), err
 		}
 	}
