@@ -2,6 +2,7 @@ package interception
 
 import (
 	"context"
+	"errors"
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/iptables"
@@ -24,9 +25,7 @@ type chooser struct {
 
 // look finds out which backends there are and where rules of ours stand.
 func look(ctx context.Context, conn *nftables.Conn, o Options) chooser {
-	ch := lookNative(ctx, conn, o)
-	ch.env = xtables.Look(ctx, o.path())
-	return ch
+	return lookNative(ctx, conn, o).beside(xtables.Look(ctx, o.path()))
 }
 
 func lookNative(ctx context.Context, conn *nftables.Conn, o Options) chooser {
@@ -41,11 +40,16 @@ func lookFor(ctx context.Context, b builder.Backend, conn *nftables.Conn, o Opti
 	if b != builder.BackendNftables {
 		return look(ctx, conn, o)
 	}
-	ch := lookNative(ctx, conn, o)
-	ch.env = xtables.Glance(ctx)
-	if len(xtables.Present(ch.env)) > 0 {
-		ch.env = xtables.Look(ctx, o.path())
+	env := xtables.Glance(ctx)
+	if len(xtables.Present(env)) > 0 {
+		env = xtables.Look(ctx, o.path())
 	}
+	return lookNative(ctx, conn, o).beside(env)
+}
+
+// beside adds what there is of iptables.
+func (ch chooser) beside(env xtables.Env) chooser {
+	ch.env, ch.unsure = env, errors.Join(ch.unsure, env.Doubt())
 	return ch
 }
 

@@ -102,7 +102,8 @@ func (c *Conn) receive() ([]byte, error) {
 		case err == unix.EAGAIN:
 			return nil, fmt.Errorf("no answer from netfilter: %w", os.ErrDeadlineExceeded)
 		case err != nil:
-			return nil, os.NewSyscallError("receive from netfilter", err)
+			// Why an answer was lost must not be taken for the answer.
+			return nil, errors.New("receive from netfilter: " + err.Error())
 		}
 		return c.in[:n], nil
 	}

@@ -54,6 +54,18 @@ func (e Env) standing(flavour Flavour, family iptables.Family) Standing {
 	return Standing{}
 }
 
+// Doubt is why it is not known what stands here, although it could be: rules of
+// ours that were overlooked would stay. What the kernel lacks, or what this
+// process may not ask, is no doubt: it can't have been changed from here either.
+func (e Env) Doubt() error {
+	for _, s := range e.Standing {
+		if s.Err != nil && KindOf(s.Err) == Failed {
+			return s.Err
+		}
+	}
+	return nil
+}
+
 // any says whether some family of a flavour has a property.
 func (e Env) any(flavour Flavour, has func(Standing) bool) bool {
 	for _, s := range e.Standing {

@@ -68,6 +68,8 @@ func legacyStanding(f iptables.Family) Standing {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		s.Absent = true
+	case err != nil && !errors.Is(err, fs.ErrPermission):
+		s.Err = &Error{Op: "list the legacy tables", Err: err}
 	case err != nil:
 		s.Err = &Error{Kind: Capability, Op: "list the legacy tables", Err: err, Hint: "only root may read this file: run as root, or use iptables-nft"}
 	}

@@ -26,17 +26,22 @@ func nftStanding(ctx context.Context, families []iptables.Family) []Standing {
 	return list
 }
 
+// nftRefusal tells a kernel without nf_tables, and a process that may not ask it,
+// from a question that failed.
 func nftRefusal(err error) error {
+	const op = "ask the kernel for nf_tables chains"
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
 		return noCapability("NET_ADMIN")
 	}
-	return &Error{
-		Kind: Unusable, Op: "ask the kernel for nf_tables chains", Err: err,
-		Hint: "this kernel has no nf_tables: use iptables-legacy",
+	for _, absent := range []error{unix.EINVAL, unix.EOPNOTSUPP, unix.EPROTONOSUPPORT, unix.ENOENT} {
+		if errors.Is(err, absent) {
+			return &Error{Kind: Unusable, Op: op, Err: err, Hint: "this kernel has no nf_tables: use iptables-legacy"}
+		}
 	}
+	return &Error{Op: op, Err: err}
 }
 
 func (s *Standing) add(c nftChain) {
