@@ -86,6 +86,10 @@ golden: ## rewrite the golden cases and docs/demo.md from what the programs prin
 fuzz: ## every fuzz target for FUZZTIME each (10s)
 	tools/fuzz.sh $(FUZZTIME) $(PKG)
 
+.PHONY: corpus
+corpus: ## commit to testdata/fuzz the few inputs that reach all that fuzzing reached
+	go run ./test/corpus $(PKG)
+
 # Each of these measures, and writes what it measured into build/reliability.
 MEASURED := $(CURDIR)/build/reliability
 
