@@ -78,12 +78,11 @@ func (o options) mutation(root string, all []target) error {
 		if err != nil {
 			return err
 		}
-		begin := time.Now()
 		outcomes, err := runner{o, root, scratch}.run(t)
 		if err != nil {
 			return err
 		}
-		r.add(t, outcomes, explained, time.Since(begin))
+		r.add(t, outcomes, explained)
 	}
 	return r.finish(o.out)
 }

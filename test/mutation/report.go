@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"slices"
@@ -37,10 +38,12 @@ type report struct {
 	stale   []string // explanations of what does not survive
 }
 
-func (r *report) add(t target, outcomes []outcome, explained map[string]string, took time.Duration) {
+func (r *report) add(t target, outcomes iter.Seq[outcome], explained map[string]string) {
+	begin := time.Now()
 	unused := maps.Clone(explained)
-	res := Result{Target: t.dir, Mutants: len(outcomes), Seconds: int(took.Seconds())}
-	for _, o := range outcomes {
+	res := Result{Target: t.dir}
+	for o := range outcomes {
+		res.Mutants++
 		switch o.Verdict {
 		case killed:
 			res.Killed++
@@ -55,6 +58,8 @@ func (r *report) add(t target, outcomes []outcome, explained map[string]string, 
 			}
 		}
 	}
+	took := time.Since(begin)
+	res.Seconds = int(took.Seconds())
 	fmt.Fprintf(r.print, "%s: %d mutants, %d killed, %d stuck, %d survived, %s\n",
 		t.dir, res.Mutants, res.Killed, res.Stuck, len(res.Survivors), took.Round(time.Second))
 	r.results = append(r.results, res)

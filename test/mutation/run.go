@@ -5,12 +5,12 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -46,7 +46,7 @@ type runner struct {
 }
 
 // run tries every mutant of a target.
-func (r runner) run(t target) ([]outcome, error) {
+func (r runner) run(t target) (iter.Seq[outcome], error) {
 	src, err := load(r.root, t.dir)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (r runner) run(t target) ([]outcome, error) {
 	}
 	mutants = slices.DeleteFunc(mutants, r.unwanted)
 	if len(mutants) == 0 {
-		return nil, nil
+		return r.all(nil, nil), nil
 	}
 	var programs []program
 	for i, s := range t.tests {
@@ -119,20 +119,29 @@ func (r runner) compile(s suite, overlay, out string) (program, error) {
 	return p, nil
 }
 
-// all tries the mutants side by side and keeps their order.
-func (r runner) all(programs []program, mutants []Mutant) []outcome {
-	outcomes := make([]outcome, len(mutants))
-	var wait sync.WaitGroup
-	turn := make(chan struct{}, r.parallel)
-	for i, m := range mutants {
-		turn <- struct{}{}
-		wait.Go(func() {
-			outcomes[i] = outcome{m, r.fate(programs, m.Number)}
-			<-turn
-		})
+// all tries the mutants side by side and gives each when its turn comes.
+func (r runner) all(programs []program, mutants []Mutant) iter.Seq[outcome] {
+	fates := make([]chan verdict, len(mutants))
+	for i := range fates {
+		fates[i] = make(chan verdict, 1)
 	}
-	wait.Wait()
-	return outcomes
+	go func() {
+		turn := make(chan struct{}, r.parallel)
+		for i, m := range mutants {
+			turn <- struct{}{}
+			go func() {
+				fates[i] <- r.fate(programs, m.Number)
+				<-turn
+			}()
+		}
+	}()
+	return func(yield func(outcome) bool) {
+		for i, m := range mutants {
+			if !yield(outcome{m, <-fates[i]}) {
+				return
+			}
+		}
+	}
 }
 
 // fate runs one suite after the other until one notices.
