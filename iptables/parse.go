@@ -14,13 +14,16 @@ const (
 
 // ParseError says which line of a dump could not be read, and why.
 type ParseError struct {
-	Line   int
+	Line   int // from 1; 0 if the dump as a whole is meant
 	Text   string
 	Reason string
 }
 
 // Error names the line, its text and the reason.
 func (e *ParseError) Error() string {
+	if e.Line == 0 {
+		return e.Reason
+	}
 	return fmt.Sprintf("line %d: %s: %q", e.Line, e.Reason, clip(e.Text, 120))
 }
 
@@ -41,11 +44,11 @@ func clip(s string, n int) string {
 func Parse(family Family, dump string) (Ruleset, error) {
 	p := dumpParser{rules: Ruleset{Family: family}, table: Nat, index: map[chainKey]int{}}
 	if len(dump) > maxDumpBytes {
-		return p.rules, &ParseError{Reason: fmt.Sprintf("a dump of %d bytes is over the limit of %d", len(dump), maxDumpBytes)}
+		return Ruleset{}, &ParseError{Reason: fmt.Sprintf("a dump of %d bytes is over the limit of %d", len(dump), maxDumpBytes)}
 	}
 	for number, line := range lines(dump) {
 		if reason := p.line(strings.TrimSpace(line)); reason != "" {
-			return Ruleset{Family: family}, &ParseError{Line: number + 1, Text: line, Reason: reason}
+			return Ruleset{}, &ParseError{Line: number + 1, Text: line, Reason: reason}
 		}
 	}
 	return p.rules, nil
@@ -121,9 +124,9 @@ func (p *dumpParser) declaration(line string) string {
 func (p *dumpParser) ruleLine(line string) string {
 	var count Counters
 	if line[0] == '[' {
-		text, rest, found := strings.Cut(line, " ")
+		text, rest, _ := strings.Cut(line, " ")
 		var ok bool
-		if count, ok = parseCounters(text); !ok || !found {
+		if count, ok = parseCounters(text); !ok {
 			return "bad counters"
 		}
 		line = strings.TrimSpace(rest)
@@ -133,9 +136,6 @@ func (p *dumpParser) ruleLine(line string) string {
 		return "not a rule"
 	}
 	name, raw, _ := strings.Cut(strings.TrimSpace(body), " ")
-	if name == "" {
-		return "a rule without a chain"
-	}
 	rule, err := ParseRule(raw)
 	if err != nil {
 		return err.Error()

@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -47,52 +48,45 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	if !found {
 		return Host(addr), nil
 	}
-	bits, err := strconv.Atoi(maskText)
-	if err != nil {
-		bits, err = maskBits(maskText)
+	if length, err := strconv.Atoi(maskText); err == nil {
+		return addr.Prefix(length)
 	}
+	mask, err := netip.ParseAddr(maskText)
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	return addr.Prefix(bits)
+	length, ok := maskLength(mask)
+	if !ok || mask.Is4() != addr.Is4() {
+		return netip.Prefix{}, fmt.Errorf("netmask %s has no length", mask)
+	}
+	return addr.Prefix(length)
 }
 
-// maskBits reads a dotted netmask; only contiguous ones have a prefix length.
-func maskBits(s string) (int, error) {
-	mask, err := netip.ParseAddr(s)
-	if err != nil {
-		return 0, err
-	}
-	bits := 0
+// maskLength counts the bits of a netmask; only contiguous ones have a length.
+func maskLength(mask netip.Addr) (int, bool) {
+	n := 0
 	for _, b := range mask.AsSlice() {
-		for b&0x80 != 0 {
-			b <<= 1
-			bits++
-		}
+		n += bits.LeadingZeros8(^b)
 	}
-	if host, err := mask.Prefix(bits); err != nil || host.Addr() != mask {
-		return 0, fmt.Errorf("netmask %s is not contiguous", s)
-	}
-	return bits, nil
+	network, _ := mask.Prefix(n)
+	return n, network.Addr() == mask
 }
 
 func parseProtocol(v string, not bool) (Match, error) {
 	v = strings.ToLower(v)
-	if v == "all" {
-		return nil, nil
-	}
-	if v == "icmpv6" || v == "ipv6-icmp" {
+	if v == "icmpv6" {
 		return Protocol{ProtoICMPv6, not}, nil
 	}
 	if n, ok := protocolNumber(v); ok {
 		return Protocol{n, not}, nil
 	}
 	n, err := strconv.ParseUint(v, 10, 8)
-	if err != nil {
-		return Opaque{Words: negate(not, "-p", v)}, nil //nolint:nilerr // a name we don't know is no error, only opaque
-	}
-	if n == 0 {
-		return nil, nil // any protocol
+	every := v == "all" || err == nil && n == 0
+	switch {
+	case every && !not:
+		return nil, nil
+	case every || err != nil: // no protocol at all, or a name we don't know
+		return Opaque{Words: negate(not, "-p", v)}, nil
 	}
 	return Protocol{uint8(n), not}, nil
 }

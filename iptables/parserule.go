@@ -34,26 +34,26 @@ type ruleParser struct {
 
 // option reads one option, with its "!" if it has one.
 func (p *ruleParser) option() error {
-	not := p.take("!")
+	not := p.words[0] == "!"
+	if not {
+		p.words = p.words[1:]
+	}
 	if len(p.words) == 0 {
 		return fmt.Errorf("%q at the end of a rule", "!")
 	}
 	name := p.words[0]
-	switch {
-	case name == "-m" || name == "--match":
-		return p.startModule()
-	case isTargetOption(name):
-		return p.target(name)
-	case name == "-c" || name == "--set-counters":
-		return p.counters()
-	case name == "-f" || name == "--fragment": // the one option of the header without a value
-		p.flush()
-		p.words = p.words[1:]
-		p.add(Opaque{Words: negate(not, "-f")})
-		return nil
-	}
 	if !strings.HasPrefix(name, "-") {
 		return fmt.Errorf("%q belongs to no option", name)
+	}
+	if read := noCondition(name); read != nil {
+		if not {
+			return fmt.Errorf("%q before %s", "!", name)
+		}
+		return read(p)
+	}
+	if name == "-f" || name == "--fragment" { // the one option of the header without a value
+		p.fragment(not)
+		return nil
 	}
 	if read := headOption(name); read != nil {
 		return p.head(read, not)
@@ -61,8 +61,18 @@ func (p *ruleParser) option() error {
 	return p.moduleOption(name, not)
 }
 
-func isTargetOption(name string) bool {
-	return name == "-j" || name == "--jump" || name == "-g" || name == "--goto"
+// noCondition returns the reader of an option that is no condition, nil for
+// any other.
+func noCondition(name string) func(*ruleParser) error {
+	switch name {
+	case "-m", "--match":
+		return (*ruleParser).startModule
+	case "-j", "--jump", "-g", "--goto":
+		return (*ruleParser).target
+	case "-c", "--set-counters":
+		return (*ruleParser).counters
+	}
+	return nil
 }
 
 // counters reads "-c PACKETS BYTES", as "iptables -S -v" prints them.
@@ -79,18 +89,9 @@ func (p *ruleParser) counters() error {
 	return nil
 }
 
-// take drops the next word if it is w.
-func (p *ruleParser) take(w string) bool {
-	if len(p.words) > 0 && p.words[0] == w {
-		p.words = p.words[1:]
-		return true
-	}
-	return false
-}
-
 // value returns the word behind an option's name.
 func (p *ruleParser) value() (string, error) {
-	if len(p.words) < 2 || p.words[1] == "!" {
+	if len(p.words) < 2 {
 		return "", fmt.Errorf("%s without a value", p.words[0])
 	}
 	v := p.words[1]
@@ -132,11 +133,18 @@ func (p *ruleParser) head(read headReader, not bool) error {
 	if err != nil { // a form that has no place in this model, such as a scattered netmask
 		m = Opaque{Words: negate(not, name, v)}
 	}
+	p.flush()
 	if m != nil {
-		p.flush()
 		p.add(m)
 	}
 	return nil
+}
+
+// fragment reads -f, which the model has no place for.
+func (p *ruleParser) fragment(not bool) {
+	p.flush()
+	p.words = p.words[1:]
+	p.add(Opaque{Words: negate(not, "-f")})
 }
 
 // moduleOption reads an option of the current match module.
@@ -181,18 +189,17 @@ func (p *ruleParser) keep(not bool) {
 }
 
 // target reads -j or -g and everything behind it, which is the target's.
-func (p *ruleParser) target(option string) error {
+func (p *ruleParser) target() error {
 	p.flush()
+	option := p.words[0]
 	name, err := p.value()
 	if err != nil {
 		return err
 	}
-	rest := p.words
-	p.words = nil
+	p.rule.Target = parseTarget(name, p.words)
 	if option == "-g" || option == "--goto" {
 		p.rule.Target = JumpTo{Chain: name, Goto: true}
-		return nil
 	}
-	p.rule.Target = parseTarget(name, rest)
+	p.words = nil
 	return nil
 }

@@ -74,6 +74,8 @@ func TestProtocolsAreReadByNameAndNumber(t *testing.T) {
 		"-p TCP -j RETURN": "-p tcp -j RETURN", "-p 17 -j RETURN": "-p udp -j RETURN", "-p all -j RETURN": "-j RETURN", "-p 0 -j RETURN": "-j RETURN",
 		"! -p icmp -j RETURN": "! -p icmp -j RETURN", "-p 58 -j RETURN": "-p ipv6-icmp -j RETURN", "-p icmpv6 -j RETURN": "-p ipv6-icmp -j RETURN",
 		"! -p ipv6-icmp -j RETURN": "! -p ipv6-icmp -j RETURN", "-p 250 -j RETURN": "-p 250 -j RETURN", "! -p unheard -j RETURN": "! -p unheard -j RETURN",
+		"-p unheard -j RETURN": "-p unheard -j RETURN", "-p a -j RETURN": "-p a -j RETURN", "-p 300 -j RETURN": "-p 300 -j RETURN",
+		"! -p all -j RETURN": "! -p all -j RETURN", "! -p 0 -j RETURN": "! -p 0 -j RETURN", // matches nothing, which is not everything
 	} {
 		r, err := ParseRule(text)
 		if err != nil || r.String() != want {
