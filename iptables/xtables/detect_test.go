@@ -232,8 +232,9 @@ func TestFlavoursAreReadOffNamesAndVersions(t *testing.T) {
 func TestChoicesHaveOneSpelling(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "auto", "auto": "auto", "IPTABLES": "iptables", "iptables-nft": "iptables-nft", "nft": "iptables-nft", " legacy ": "iptables-legacy",
+		"iptables-Legacy": "iptables-legacy",
 	} {
-		var c Choice
+		c := Plain // a second word overwrites the first
 		if err := c.UnmarshalText([]byte(text)); err != nil || c.String() != want {
 			t.Errorf("%q: got %s %v, want %s", text, c, err, want)
 		}

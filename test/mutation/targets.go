@@ -30,7 +30,7 @@ func targets() []target {
 		},
 		{
 			dir: "iptables/xtables", tests: []suite{{"iptables/xtables", []string{"-seed=1"}}},
-			files: []string{"apply.go", "undo.go", "classify.go", "detect.go", "version.go", "env.go"},
+			files: []string{"apply.go", "undo.go", "classify.go", "detect.go", "version.go", "env.go", "error.go", "flavour.go", "kernel.go", "kind.go", "via.go"},
 		},
 		{dir: "cni/decide", tests: []suite{{"cni/decide", nil}}},
 		{dir: "cni/podsettings", tests: []suite{{"cni/podsettings", nil}, {"cni/decide", nil}}},
