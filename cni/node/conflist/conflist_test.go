@@ -110,6 +110,8 @@ func TestTheWholeEntryAndItsPlaceAreCompared(t *testing.T) {
 		{"in the middle", []string{a, mine, b}, Misplaced, []string{a, b, mine}, []string{a, b}},
 		{"twice at the end", []string{a, mine, mine}, Repeated, []string{a, mine}, []string{a}},
 		{"first, middle and last", []string{mine, mine, a, other, b, mine}, Repeated, []string{a, b, mine}, []string{a, b}},
+		{"stale, in its own white space", []string{a, "  " + other + " "}, Stale, []string{a, "  " + mine + " "}, []string{a + " "}},
+		{"another number than a float tells apart", []string{a, `{"type":"sluice-cni","n":9007199254740993}`}, Stale, []string{a, mine}, []string{a}},
 		{"nothing but ours", []string{other, mine}, Repeated, []string{mine}, []string{}},
 	} {
 		l, err := Parse(list(tt.plugins))
@@ -153,6 +155,9 @@ func TestWhatNoRuntimeLoadsIsRefusedWithItsReason(t *testing.T) {
 		`{"name":"a","plugins":{}}`:                                     ErrPlugins,
 		`{"name":"a","plugins":["x"]}`:                                  ErrPlugins,
 		`{"name":"a","plugins":[{}]}`:                                   ErrPlugins,
+		`{"name":"a","plugins":[{"type":"x","capabilities":["x"]}]}`:    ErrPlugins,
+		`{"name":"a","cniVersions":"1.0.0","plugins":[{"type":"x"}]}`:   ErrVersion,
+		`{"name":"a","disableGC":"no","plugins":[{"type":"x"}]}`:        ErrFlag,
 		`{"name":"a","loadOnlyInlinedPlugins":true}`:                    ErrNoPlugins,
 		`{"name":"a","plugins":[{"type":"x"}]} {}`:                      ErrSyntax,
 		`{"name":"a"` + strings.Repeat(" ", MaxSize) + `,"plugins":[]}`: ErrSize,
@@ -189,43 +194,6 @@ func TestOfAKeyThatStandsTwiceTheLastCountsAsInTheRuntimes(t *testing.T) {
 	}
 }
 
-func TestASingleConfigurationBecomesAListOfTheSameNameAndVersion(t *testing.T) {
-	for name, raw := range read(t) {
-		if filepath.Ext(name) != ".conf" {
-			continue
-		}
-		s, err := ParseSingle(raw)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		l, err := Parse(s.Wrap())
-		if err != nil || l.Name != s.Name || l.Version != s.Version || !slices.Equal(l.Types(), []string{s.Type}) {
-			t.Errorf("%s: got %+v, %v; want name %s, version %s, plugin %s", name, l, err, s.Name, s.Version, s.Type)
-		}
-		if !bytes.Contains(s.Wrap(), bytes.TrimSpace(raw)) {
-			t.Errorf("%s: the plugin is not there as it was written:\n%s", name, s.Wrap())
-		}
-	}
-}
-
-func TestTheRuntimesFirstValidFileIsPickedAndTheSkippedOnesAreNamed(t *testing.T) {
-	var files []File
-	for name, raw := range read(t) {
-		files = append(files, File{Name: name, Raw: raw})
-	}
-	files = append(files, File{Name: "00-broken.conflist", Raw: []byte("{")}, File{Name: "00-old.conflist.bak", Raw: files[0].Raw})
-	got, skipped, ok := Pick(files)
-	if !ok || got.Name != "05-cilium.conflist" {
-		t.Errorf("got %s, %v; want 05-cilium.conflist", got.Name, ok)
-	}
-	if len(skipped) != 1 || skipped[0].Name != "00-broken.conflist" || !errors.Is(skipped[0].Err, ErrSyntax) {
-		t.Errorf("skipped: got %v, want 00-broken.conflist", skipped)
-	}
-	if got, _, ok := Pick(nil); ok {
-		t.Errorf("nothing there: got %v", got.Name)
-	}
-}
-
 func TestAnOwnedListDoesTheSameAndNamesItsSource(t *testing.T) {
 	raw := read(t)["10-calico.conflist"]
 	l, _ := Parse(raw)
@@ -238,20 +206,12 @@ func TestAnOwnedListDoesTheSameAndNamesItsSource(t *testing.T) {
 	}
 }
 
-func TestOnlyVersionsThatChainAreChained(t *testing.T) {
-	for version, want := range map[string]bool{"": false, "0.1.0": false, "0.2.0": false, "0.3.0": true, "0.4.0": true, "1.1.0": true} {
-		if got := Chained(version); got != want {
-			t.Errorf("Chained(%q): got %v, want %v", version, got, want)
-		}
-	}
-}
-
 func FuzzEdit(f *testing.F) {
 	for _, raw := range read(f) {
 		f.Add(raw)
 		if l, err := Parse(raw); err == nil && len(l.plugins) > 0 {
 			f.Add(l.With(ours))
-			f.Add(slices.Concat(l.raw[:l.array.start+1], ours.raw, []byte(","), l.raw[l.array.start+1:]))
+			f.Add(slices.Concat(l.raw[:l.array+1], ours.raw, []byte(","), l.raw[l.array+1:]))
 		}
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -276,22 +236,6 @@ func FuzzEdit(f *testing.F) {
 		}
 		if !json.Valid(bare) {
 			t.Fatalf("%q without ours is not JSON: %q", raw, bare)
-		}
-	})
-}
-
-func FuzzSingle(f *testing.F) {
-	for _, raw := range read(f) {
-		f.Add(raw)
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		s, err := ParseSingle(raw)
-		if err != nil {
-			return
-		}
-		l, err := Parse(s.Wrap())
-		if err != nil || l.Name != s.Name || l.Version != s.Version || !slices.Equal(l.Types(), []string{s.Type}) {
-			t.Fatalf("%q wrapped: %v\n%s", raw, err, s.Wrap())
 		}
 	})
 }

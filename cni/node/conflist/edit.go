@@ -73,7 +73,7 @@ func (l List) of(kind string) []int {
 }
 
 func sameJSON(a, b []byte) bool {
-	return bytes.Equal(a, b) || reflect.DeepEqual(decode(a), decode(b))
+	return reflect.DeepEqual(decode(a), decode(b))
 }
 
 // decode keeps numbers as they are written, so that none is rounded.
@@ -111,7 +111,7 @@ func (l List) Without(kind string) []byte { return l.without(kind).raw }
 // stands before that one: so it looks like its neighbours.
 func (l List) append(e Entry) []byte {
 	if len(l.plugins) == 0 {
-		at := l.array.start + 1
+		at := l.array + 1
 		return splice(l.raw, span{at, at}, e.raw)
 	}
 	last := l.plugins[len(l.plugins)-1]
@@ -121,7 +121,7 @@ func (l List) append(e Entry) []byte {
 
 // space is the white space before the plugin at i.
 func (l List) space(i int) []byte {
-	from := l.array.start + 1
+	from := l.array + 1
 	if i > 0 {
 		from = l.plugins[i-1].end
 	}
@@ -146,7 +146,6 @@ func (l List) without(kind string) List {
 	}
 	cut.raw = append(cut.raw, l.raw[from:]...)
 	cut.plugins = kept
-	cut.array.end -= len(l.raw) - len(cut.raw)
 	return cut
 }
 

@@ -2,11 +2,14 @@ package conflist
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
+	"strings"
+
+	cnitypes "github.com/containernetworking/cni/pkg/types"
 )
 
 // MaxSize is the largest configuration in bytes that is looked at. Real ones
@@ -16,13 +19,16 @@ const MaxSize = 1 << 20
 // List is a network configuration list, as text and as the places in it.
 type List struct {
 	raw []byte
-	// Name and Version are the list's own; Version may be empty.
-	Name, Version string
+	// Name is the list's own.
+	Name string
+	// Version is the newest that the list names and this program knows of;
+	// empty if it names none.
+	Version string
 	// Inlined means that the runtime must not look into the drop-in folder.
 	Inlined bool
 	// Source is the file that an owned list was generated from, see Owned.
 	Source  string
-	array   span // of the plugins array, brackets included; empty without one
+	array   int // where the plugins array begins, with its bracket
 	plugins []plugin
 }
 
@@ -47,10 +53,12 @@ var (
 	ErrSyntax    = errors.New("not valid JSON, or cut short")
 	ErrObject    = errors.New("not a JSON object")
 	ErrName      = errors.New("no usable network name")
-	ErrVersion   = errors.New("cniVersion is not a string")
+	ErrVersion   = errors.New("cniVersion is not a string, or cniVersions not a list of versions")
+	ErrFlag      = errors.New("disableCheck, disableGC or loadOnlyInlinedPlugins is neither true nor false")
 	ErrPlugins   = errors.New("plugins is not a list of objects with a type")
 	ErrNoPlugins = errors.New("no plugins")
 	ErrNoType    = errors.New("no plugin type")
+	ErrPlugin    = errors.New("a field that the CNI specification knows is of another kind")
 )
 
 // Parse reads a list. It accepts what runtimes accept and nothing else; of a
@@ -72,81 +80,85 @@ func Parse(raw []byte) (List, error) {
 	} else if !ok {
 		return l, nil
 	}
-	l.array = at
+	l.array = at.start
 	l.plugins, err = elements(raw, at)
 	return l, err
 }
 
 // head reads the list's own fields.
 func (l *List) head(fields map[string]span) error {
-	if json.Unmarshal(fields["name"].of(l.raw), &l.Name) != nil || !names.MatchString(l.Name) {
+	l.Name, _ = text(fields["name"].of(l.raw))
+	if !names.MatchString(l.Name) {
 		return ErrName
 	}
-	if at, ok := fields["cniVersion"]; ok && !isString(at.of(l.raw), &l.Version) {
-		return ErrVersion
+	l.Source, _ = text(fields[sourceKey].of(l.raw))
+	var known bool
+	for _, key := range []string{"disableCheck", "disableGC", "loadOnlyInlinedPlugins"} { // the last is kept
+		if l.Inlined, known = flag(fields[key].of(l.raw)); !known {
+			return ErrFlag
+		}
 	}
-	if at, ok := fields[sourceKey]; ok && !isString(at.of(l.raw), &l.Source) {
-		l.Source = ""
-	}
-	at, ok := fields["loadOnlyInlinedPlugins"]
-	l.Inlined = ok && slices.Contains([]string{"true", `"true"`}, string(bytes.ToLower(at.of(l.raw))))
-	return nil
+	return l.readVersion(fields)
 }
 
-// isString reads a JSON string, null excluded.
-func isString(raw []byte, into *string) bool {
-	return raw[0] == '"' && json.Unmarshal(raw, into) == nil
+// text reads a JSON string, null excluded.
+func text(raw []byte) (string, bool) {
+	var s *string
+	if json.Unmarshal(raw, &s) != nil || s == nil {
+		return "", false
+	}
+	return *s, true
+}
+
+// flag reads true or false, which runtimes take as words too; what is absent
+// is false.
+func flag(raw []byte) (value, known bool) {
+	word := cmp.Or(string(raw), "false")
+	if s, ok := text(raw); ok {
+		word = strings.ToLower(s)
+	}
+	return word == "true", word == "true" || word == "false"
 }
 
 // members gives the place of every value of the top-level object.
 func members(raw []byte) (map[string]span, error) {
+	var whole any // as in the runtimes, which refuse a number beyond float64 with it
 	switch {
 	case len(raw) > MaxSize:
 		return nil, ErrSize
-	case !json.Valid(raw):
+	case json.Unmarshal(raw, &whole) != nil:
 		return nil, ErrSyntax
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+	dec := json.NewDecoder(bytes.NewReader(raw)) // cannot fail from here on
+	if open, _ := dec.Token(); open != json.Delim('{') {
 		return nil, ErrObject
 	}
 	fields := map[string]span{}
 	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return nil, ErrSyntax
-		}
-		at, err := value(dec)
-		if err != nil {
-			return nil, ErrSyntax
-		}
-		fields[key.(string)] = at
+		key, _ := dec.Token()
+		fields[key.(string)] = value(dec)
 	}
 	return fields, nil
 }
 
-// value skips the next value and gives its place.
-func value(dec *json.Decoder) (span, error) {
+// value skips the next value of valid JSON and gives its place.
+func value(dec *json.Decoder) span {
 	var v json.RawMessage
-	if err := dec.Decode(&v); err != nil {
-		return span{}, err
-	}
+	_ = dec.Decode(&v)
 	end := int(dec.InputOffset())
-	return span{end - len(v), end}, nil
+	return span{end - len(v), end}
 }
 
-// elements gives the place and type of every plugin of the array at.
+// elements gives the place and type of every plugin of the array at, which is
+// valid JSON.
 func elements(raw []byte, at span) ([]plugin, error) {
 	dec := json.NewDecoder(bytes.NewReader(at.of(raw)))
-	if open, err := dec.Token(); err != nil || open != json.Delim('[') {
+	if open, _ := dec.Token(); open != json.Delim('[') {
 		return nil, ErrPlugins
 	}
 	var list []plugin
 	for dec.More() {
-		v, err := value(dec)
-		if err != nil {
-			return nil, ErrPlugins
-		}
+		v := value(dec)
 		p := plugin{span: span{at.start + v.start, at.start + v.end}}
 		if p.kind = typeOf(p.of(raw)); p.kind == "" {
 			return nil, ErrPlugins
@@ -159,14 +171,23 @@ func elements(raw []byte, at span) ([]plugin, error) {
 	return list, nil
 }
 
-// typeOf gives a plugin's type, empty if it is no plugin. The decoder matches
-// the key in any letter case, as the runtimes' does.
+// typeOf gives a plugin's type, empty if it is no plugin that runtimes load.
+// They decode the list to any values and write the plugin again, with its keys
+// in order, before they read its fields.
 func typeOf(raw []byte) string {
-	var p struct{ Type string }
-	if raw[0] != '{' || json.Unmarshal(raw, &p) != nil {
+	ordered, _ := json.Marshal(decode(raw)) // what was decoded can be written
+	p, err := load(ordered)
+	if err != nil {
 		return ""
 	}
 	return p.Type
+}
+
+// load reads a plugin as runtimes do: into this type, whose keys match in any
+// letter case, and whose known fields must be of their kind.
+func load(raw []byte) (p cnitypes.PluginConf, err error) {
+	err = json.Unmarshal(raw, &p)
+	return p, err
 }
 
 // Types gives the types of the list's plugins in order.

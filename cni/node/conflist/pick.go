@@ -61,9 +61,3 @@ func (f File) Check() error {
 	}
 	return err
 }
-
-// Chained reports whether a list of this version hands the result of one
-// plugin to the next: since 0.3.0. Before that there is nothing to chain to.
-func Chained(version string) bool {
-	return version != "" && !strings.HasPrefix(version, "0.1.") && !strings.HasPrefix(version, "0.2.")
-}

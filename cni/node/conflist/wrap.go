@@ -22,17 +22,18 @@ func ParseSingle(raw []byte) (Single, error) {
 	if _, err := members(raw); err != nil {
 		return Single{}, err
 	}
-	var head struct{ Name, Type, CNIVersion string }
-	if json.Unmarshal(raw, &head) != nil {
-		return Single{}, ErrVersion
+	head, err := load(raw)
+	if err != nil {
+		return Single{}, ErrPlugin
 	}
+	kind := typeOf(raw)
 	switch {
-	case head.Type == "":
+	case kind == "":
 		return Single{}, ErrNoType
 	case !names.MatchString(head.Name):
 		return Single{}, ErrName
 	}
-	return Single{raw: bytes.TrimSpace(raw), Name: head.Name, Version: head.CNIVersion, Type: head.Type}, nil
+	return Single{raw: bytes.TrimSpace(raw), Name: head.Name, Version: head.CNIVersion, Type: kind}, nil
 }
 
 // Wrap gives a list of the same name and version that holds the plugin as it
@@ -50,13 +51,8 @@ func (s Single) Wrap() []byte {
 }
 
 func quote(s string) string {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if enc.Encode(s) != nil {
-		return `""`
-	}
-	return string(bytes.TrimSpace(b.Bytes()))
+	text, _ := json.Marshal(s) // never fails for a string
+	return string(text)
 }
 
 // Owned gives a list of our own that does what l does and names, under a key
