@@ -61,13 +61,14 @@ func (rs Ruleset) Sorted() Ruleset {
 }
 
 func chainRank(t Table, name string) int {
-	if i := position(t.Builtins(), name); i >= 0 {
+	builtin, own := t.Builtins(), OwnChains(t)
+	if i := position(builtin, name); i >= 0 {
 		return i
 	}
-	if i := position(OwnChains(t), name); i >= 0 {
-		return 10 + i
+	if i := position(own, name); i >= 0 {
+		return len(builtin) + i
 	}
-	return 100
+	return len(builtin) + len(own)
 }
 
 // IsBuiltin says whether a chain is one of the kernel's.
