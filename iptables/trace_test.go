@@ -136,9 +136,11 @@ func TestOnlyWhatLoopsArrivesAgain(t *testing.T) {
 		{"left by lo", "", leaves(byLo), true, "passed "},
 		{"dropped on lo", drop, leaves(byLo), false, "dropped by filter OUTPUT 1 "},
 		{"redirected", redirect, leaves(), true, "redirected to 15001 by nat OUTPUT 1 at 127.0.0.1:15001 "},
+		{"redirected by the very last rule", "*nat\n-A POSTROUTING -j REDIRECT --to-ports 1\n", leaves(), true, "redirected to 1 by nat POSTROUTING 1 at 127.0.0.1:1 "},
 		{"redirected as it arrives", redirect, leaves(arrives), false, "redirected to 15006 by nat PREROUTING 1 at 192.0.2.9:15006 "},
 		{"arrived by lo", "", leaves(arrives, byLo), false, "passed "},
 		{"with the mark of a local route", "", leaves(mark(1)), true, "passed mark 0x1 "},
+		{"arrived with that mark", "", leaves(arrives, mark(1)), false, "passed mark 0x1 "},
 		{"with another mark", "", leaves(mark(2), overMark), false, "passed mark 0xf0f connmark 0x1234 "},
 		{"given the mark of a local route", "*mangle\n-A OUTPUT -j MARK --set-mark 1\n", leaves(), true, "passed mark 0x1 "},
 	} {

@@ -35,7 +35,7 @@ func (w *walk) chain(c Chain, depth int) then {
 			return next
 		}
 	}
-	return w.end(c, depth)
+	return w.end(c)
 }
 
 func (w *walk) step(c Chain, i, depth int) Step {
@@ -44,8 +44,8 @@ func (w *walk) step(c Chain, i, depth int) Step {
 }
 
 // end is what happens at the end of a chain: the policy of a built-in one.
-func (w *walk) end(c Chain, depth int) then {
-	if depth == 0 && c.Policy == VerdictDrop {
+func (w *walk) end(c Chain) then {
+	if c.Policy == VerdictDrop {
 		return w.decide(Dropped, Step{Table: c.Table, Chain: c.Name, Path: w.path, Packet: w.packet})
 	}
 	return onward

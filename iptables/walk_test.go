@@ -150,6 +150,7 @@ func TestConntracksTargetsTakeAPacketOnce(t *testing.T) {
 		{zone + other, leaves(), "passed zone 0x1 "},
 		{zone + notrack, leaves(), "passed zone 0x1 "},
 		{notrack, leaves(), "passed UNTRACKED"},
+		{notrack + "-A %[1]s -j DROP\n", leaves(), "dropped by raw OUTPUT 2 UNTRACKED"},
 		{notrack + zone, leaves(), "passed UNTRACKED"},
 		{notrack, leaves(state(iptables.StateNew)), "passed UNTRACKED"},
 		{notrack, leaves(state(iptables.StateEstablished)), "passed UNTRACKED"},
