@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sluicemesh/sluice/test/leak"
 )
 
 // The tests in files ending in _linux_test.go need root: they make network
@@ -27,7 +29,7 @@ func sweep() {
 
 func TestMain(m *testing.M) {
 	sweep()
-	os.Exit(m.Run())
+	leak.Main(m)
 }
 
 var made int

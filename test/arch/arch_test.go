@@ -17,8 +17,8 @@ const module = "github.com/sluicemesh/sluice"
 
 // pkg is what `go list -json` says about a package.
 type pkg struct {
-	ImportPath, Dir        string
-	GoFiles, Imports, Deps []string
+	ImportPath, Dir                                   string
+	GoFiles, Imports, Deps, TestGoFiles, XTestGoFiles []string
 }
 
 // path is the package's path within the module, "." for its root.
@@ -42,7 +42,7 @@ func under(path, dir string) bool {
 
 func list(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,Imports,Deps", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,Imports,Deps,TestGoFiles,XTestGoFiles", "./...")
 	cmd.Dir = filepath.Join("..", "..")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

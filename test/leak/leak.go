@@ -15,15 +15,19 @@ const patience = 3 * time.Second
 
 // Main is a TestMain: it runs the tests, and then wants every goroutine that
 // they started to have ended.
-func Main(m *testing.M) {
-	code := m.Run()
-	if code == 0 {
-		if left := Left(); len(left) > 0 {
-			fmt.Fprintf(os.Stderr, "%d goroutines are left after the tests:\n\n%s\n", len(left), strings.Join(left, "\n\n"))
-			code = 1
-		}
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that does more: it returns the exit code.
+func Run(m *testing.M) int {
+	if code := m.Run(); code != 0 {
+		return code
 	}
-	os.Exit(code)
+	left := Left()
+	if len(left) == 0 {
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "%d goroutines are left after the tests:\n\n%s\n", len(left), strings.Join(left, "\n\n"))
+	return 1
 }
 
 // Left waits for goroutines to end, and returns the stacks of those that don't.

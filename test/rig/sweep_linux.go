@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sluicemesh/sluice/test/leak"
 )
 
 // prefix begins the name of every namespace of this package; the number of the
@@ -20,14 +22,15 @@ const prefix = "slt-"
 var sweeping sync.Once
 
 // Main is what TestMain calls: it says in one line if root is missing, instead
-// of once per test, sweeps what killed runs left, and runs the tests.
+// of once per test, sweeps what killed runs left, runs the tests, and wants every
+// goroutine that they started to have ended.
 func Main(m *testing.M) {
 	if os.Geteuid() != 0 {
 		fmt.Fprintln(os.Stderr, rootMissing)
 		os.Exit(1)
 	}
 	sweepOnce()
-	os.Exit(m.Run())
+	os.Exit(leak.Run(m))
 }
 
 const rootMissing = "these tests make network namespaces and need root (sudo make test)"

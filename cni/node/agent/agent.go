@@ -79,7 +79,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if len(a.Modes) > 0 {
 		repairs, err := a.repair(watch)
 		if err != nil {
-			return err
+			return errors.Join(err, socket.Close())
 		}
 		parts = append(parts, repairs)
 	}
@@ -125,6 +125,7 @@ func (a *Agent) serveHTTP(ctx context.Context) error {
 func (a *Agent) repair(watch *pods.Watch) (func(context.Context) error, error) {
 	c := repair.NewController(repair.Policy{Actor: a.Hands, Verdict: a.Verdict, Modes: a.Modes, Pod: watch.Source().Stored})
 	if err := watch.OnChange(c.Changed); err != nil {
+		c.Stop()
 		return nil, err
 	}
 	return func(ctx context.Context) error { c.Run(ctx); return nil }, nil

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sluicemesh/sluice/test/leak"
 )
 
 // A child of these tests is this test binary run again: it carries out one
@@ -25,7 +27,7 @@ func TestMain(m *testing.M) {
 		child(spec)
 		return
 	}
-	os.Exit(m.Run())
+	leak.Main(m)
 }
 
 // child runs "verb:root:owned:n"; n < 0 lives on and prints its steps.

@@ -101,7 +101,8 @@ type seen struct {
 // next mode: rules that are there and still do not work are not missing rules.
 const enough = 3
 
-// NewController makes a controller with nothing to do yet.
+// NewController makes a controller with nothing to do yet. Its queue is held
+// until Run ends, or Stop is called.
 func NewController(p Policy) *Controller {
 	if p.Limit == nil {
 		p.Limit = rate.NewLimiter(2, 10)
@@ -120,9 +121,12 @@ func (c *Controller) Changed(p *corev1.Pod) {
 	}
 }
 
+// Stop ends a controller that is not run. Called more than once it does nothing.
+func (c *Controller) Stop() { c.queue.ShutDown() }
+
 // Run works until ctx ends.
 func (c *Controller) Run(ctx context.Context) {
-	defer context.AfterFunc(ctx, c.queue.ShutDown)()
+	defer context.AfterFunc(ctx, c.Stop)()
 	for {
 		key, stop := c.queue.Get()
 		if stop {

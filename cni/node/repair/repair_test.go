@@ -109,9 +109,11 @@ func (h *hand) Tell(_ context.Context, e events.Event) {
 func (h *hand) Count(m Mode, r Result) { h.note("count " + string(m) + " " + string(r)) }
 
 // controller works on one pod, which p points to.
-func controller(h *hand, p **corev1.Pod, modes ...Mode) *Controller {
-	return NewController(Policy{Actor: h, Verdict: DefaultVerdict(), Modes: modes, Limit: rate.NewLimiter(rate.Inf, 1),
+func controller(t *testing.T, h *hand, p **corev1.Pod, modes ...Mode) *Controller {
+	c := NewController(Policy{Actor: h, Verdict: DefaultVerdict(), Modes: modes, Limit: rate.NewLimiter(rate.Inf, 1),
 		Pod: func(key string) (*corev1.Pod, bool) { return *p, *p != nil && key == "shop/cart" }})
+	t.Cleanup(c.Stop)
+	return c
 }
 
 func TestTheModesAreTriedInOrderUntilOneWorks(t *testing.T) {
@@ -141,7 +143,7 @@ func TestTheModesAreTriedInOrderUntilOneWorks(t *testing.T) {
 			p.Spec.RestartPolicy = corev1.RestartPolicyNever
 		}
 		h := &hand{fail: tt.fail}
-		if got := controller(h, &p, tt.modes...).work(t.Context(), "shop/cart"); got != tt.done {
+		if got := controller(t, h, &p, tt.modes...).work(t.Context(), "shop/cart"); got != tt.done {
 			t.Errorf("%s: got done=%v, want %v", tt.name, got, tt.done)
 		}
 		var reasons []string
@@ -157,7 +159,7 @@ func TestTheModesAreTriedInOrderUntilOneWorks(t *testing.T) {
 func TestAFailureIsDealtWithOnceAndTheNextOneAnewThreeTimes(t *testing.T) {
 	p := pod(terminated(126, "c1"), corev1.ContainerState{})
 	h := &hand{}
-	c := controller(h, &p, InPlace, Delete)
+	c := controller(t, h, &p, InPlace, Delete)
 	for range 5 { // every change of the pod's status brings the same failure
 		c.work(t.Context(), "shop/cart")
 	}
@@ -184,7 +186,7 @@ func TestAFailureIsDealtWithOnceAndTheNextOneAnewThreeTimes(t *testing.T) {
 func TestAPodThatIsNotMeshedIsLeftAlone(t *testing.T) {
 	p := pod(terminated(126, "c1"), corev1.ContainerState{})
 	h := &hand{unmeshed: true}
-	if !controller(h, &p, InPlace, Delete).work(t.Context(), "shop/cart") || len(h.did) != 0 {
+	if !controller(t, h, &p, InPlace, Delete).work(t.Context(), "shop/cart") || len(h.did) != 0 {
 		t.Errorf("got %v, want nothing done", h.did)
 	}
 }
@@ -192,7 +194,7 @@ func TestAPodThatIsNotMeshedIsLeftAlone(t *testing.T) {
 func TestTheControllerWorksOnChangesAndTriesAgain(t *testing.T) {
 	p := pod(terminated(126, "c1"), corev1.ContainerState{})
 	h := &hand{fail: map[Mode]error{InPlace: errors.New("busy")}}
-	c := controller(h, &p, InPlace)
+	c := controller(t, h, &p, InPlace)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { c.Run(ctx); close(done) }()
