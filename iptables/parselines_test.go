@@ -97,14 +97,14 @@ func TestOptionsHaveLongNames(t *testing.T) {
 }
 
 func TestParseReadsAsMuchAsItSays(t *testing.T) {
-	blank := strings.Repeat(" ", maxDumpBytes+1)
+	tooLarge := strings.Repeat("x", maxDumpBytes+1)
 	for _, c := range []struct {
 		name, dump, want string
 	}{
 		{"the longest line", "#" + strings.Repeat("x", maxLineBytes-1), ""},
 		{"a longer line", "#" + strings.Repeat("x", maxLineBytes), "line 1: line too long: " + `"#` + strings.Repeat("x", 119) + `…"`},
-		{"the largest dump", blank[1:], ""},
-		{"a larger dump", blank, "a dump of 67108865 bytes is over the limit of 67108864"},
+		{"the largest dump", tooLarge[1:], "line 1: line too long: \"" + strings.Repeat("x", 120) + `…"`},
+		{"a larger dump", tooLarge, "a dump of 67108865 bytes is over the limit of 67108864"},
 		{"a line shown whole", strings.Repeat("x", 120), `line 1: not a line of iptables-save: "` + strings.Repeat("x", 120) + `"`},
 	} {
 		_, err := Parse(V4, c.dump)

@@ -94,7 +94,7 @@ func TestOwnKeepsOurChainsAndTheJumpsIntoThem(t *testing.T) {
 			"a chain of ours brings along the forms of the mesh, in built-in chains", "*nat\n" + others + ":ISTIO_OUTPUT - [0:0]\n-A ISTIO_OUTPUT -j DROP\n",
 			"nat OUTPUT [-o eth1 -j RETURN], nat ISTIO_OUTPUT [-j DROP]",
 		},
-		{"a chain of ours in another table does not", "*nat\n" + others + "*mangle\n:ISTIO_DROP - [0:0]\n", "mangle ISTIO_DROP"},
+		{"a chain of ours in another table does not", "*nat\n" + others + "*mangle\n:ISTIO_OUTPUT - [0:0]\n", "mangle ISTIO_OUTPUT"},
 	} {
 		rs, err := Parse(V6, c.dump)
 		if err != nil {

@@ -33,7 +33,7 @@ func (t TableScript) write(b *strings.Builder) {
 
 // Render is the restore text that makes a rule set in an empty namespace. A dry
 // run prints these bytes and apply loads them.
-func Render(want Ruleset) string { return Reconcile(Ruleset{Family: want.Family}, want).String() }
+func Render(want Ruleset) string { return Reconcile(Ruleset{}, want).String() }
 
 // Lines counts the changes of a script: chains declared and destroyed, rules
 // deleted and appended.
