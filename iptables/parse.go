@@ -164,10 +164,7 @@ func (p *dumpParser) chain(name string) *Chain {
 // parseCounters reads "[packets:bytes]".
 func parseCounters(s string) (Counters, bool) {
 	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
-	packets, bytes, ok := strings.Cut(s, ":")
-	if !ok {
-		return Counters{}, false
-	}
+	packets, bytes, _ := strings.Cut(s, ":")
 	p, err1 := strconv.ParseUint(packets, 10, 64)
 	b, err2 := strconv.ParseUint(bytes, 10, 64)
 	return Counters{Packets: p, Bytes: b}, err1 == nil && err2 == nil

@@ -103,7 +103,7 @@ func (p *ruleParser) add(m Match) { p.rule.Match = append(p.rule.Match, m) }
 
 // flush ends the words of a module that is not modelled.
 func (p *ruleParser) flush() {
-	if len(p.opaque) > 0 {
+	if p.opaque != nil {
 		p.add(Opaque{Words: p.opaque})
 		p.opaque = nil
 	}
@@ -149,20 +149,18 @@ func (p *ruleParser) fragment(not bool) {
 
 // moduleOption reads an option of the current match module.
 func (p *ruleParser) moduleOption(name string, not bool) error {
-	if len(p.opaque) > 0 {
-		p.keep(not)
-		return nil
+	if p.opaque == nil {
+		if p.module == "" { // as the tools do: -p tcp brings -m tcp along
+			p.module = p.rule.protocolName()
+		}
+		if p.module == "" {
+			return fmt.Errorf("%s belongs to no match", name)
+		}
+		if read := moduleOption(p.module, name); read != nil && p.moduleFits() {
+			return read(p, not)
+		}
+		p.opaque = []string{"-m", p.module}
 	}
-	if p.module == "" { // as the tools do: -p tcp brings -m tcp along
-		p.module = p.rule.protocolName()
-	}
-	if p.module == "" {
-		return fmt.Errorf("%s belongs to no match", name)
-	}
-	if read := moduleOption(p.module, name); read != nil && p.moduleFits() {
-		return read(p, not)
-	}
-	p.opaque = []string{"-m", p.module}
 	p.keep(not)
 	return nil
 }
@@ -190,7 +188,6 @@ func (p *ruleParser) keep(not bool) {
 
 // target reads -j or -g and everything behind it, which is the target's.
 func (p *ruleParser) target() error {
-	p.flush()
 	option := p.words[0]
 	name, err := p.value()
 	if err != nil {

@@ -142,8 +142,6 @@ func singleLine(s string) bool {
 
 // JumpChain is the chain that the rule jumps or goes to, "" if it does neither.
 func (r Rule) JumpChain() string {
-	if j, ok := r.Target.(JumpTo); ok {
-		return j.Chain
-	}
-	return ""
+	j, _ := r.Target.(JumpTo)
+	return j.Chain
 }

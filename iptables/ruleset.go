@@ -110,7 +110,7 @@ func (rs Ruleset) ownRules(c Chain) []Rule {
 	takeover := rs.hasOwnChain(c.Table)
 	var own []Rule
 	for _, r := range c.Rules {
-		if Own(c.Table, r.JumpChain()) || takeover && c.IsBuiltin() && legacyForm(c, r) {
+		if Own(c.Table, r.JumpChain()) || takeover && legacyForm(c, r) {
 			own = append(own, r)
 		}
 	}

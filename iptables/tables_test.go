@@ -75,11 +75,22 @@ func TestProtocolsAreReadByNameAndNumber(t *testing.T) {
 		"! -p icmp -j RETURN": "! -p icmp -j RETURN", "-p 58 -j RETURN": "-p ipv6-icmp -j RETURN", "-p icmpv6 -j RETURN": "-p ipv6-icmp -j RETURN",
 		"! -p ipv6-icmp -j RETURN": "! -p ipv6-icmp -j RETURN", "-p 250 -j RETURN": "-p 250 -j RETURN", "! -p unheard -j RETURN": "! -p unheard -j RETURN",
 		"-p unheard -j RETURN": "-p unheard -j RETURN", "-p a -j RETURN": "-p a -j RETURN", "-p 300 -j RETURN": "-p 300 -j RETURN",
-		"! -p all -j RETURN": "! -p all -j RETURN", "! -p 0 -j RETURN": "! -p 0 -j RETURN", // matches nothing, which is not everything
 	} {
 		r, err := ParseRule(text)
 		if err != nil || r.String() != want {
 			t.Errorf("%s: got %s, %v, want %s", text, r, err, want)
+		}
+	}
+}
+
+func TestNoProtocolAtAllIsNotEveryProtocol(t *testing.T) {
+	for _, text := range []string{"! -p all", "! -p 0"} {
+		r, err := ParseRule(text + " -j RETURN")
+		if err != nil || len(r.Match) != 1 {
+			t.Fatalf("%s: got %s, %v", text, r, err)
+		}
+		if o, ok := r.Match[0].(Opaque); !ok || r.String() != text+" -j RETURN" {
+			t.Errorf("%s: got %#v of %s, want it kept unread", text, o, r)
 		}
 	}
 }
