@@ -59,8 +59,8 @@ func parseCIDR(item string) (netip.Prefix, note, error) {
 	}
 	bits := addr.BitLen()
 	if hasBits {
-		bits, err = strconv.Atoi(bitsText)
-		if err != nil || !digits(bitsText) || bits > addr.BitLen() {
+		bits, _ = strconv.Atoi(bitsText) // of too many digits, the greatest
+		if !digits(bitsText) || bits > addr.BitLen() {
 			return netip.Prefix{}, "", &ValueError{item, "prefix length out of range", acceptedCIDR}
 		}
 	}
@@ -120,8 +120,8 @@ const acceptedLoopback = "an IPv4 prefix within 127.0.0.0/8"
 // UnmarshalText accepts one IPv4 prefix within 127.0.0.0/8.
 func (l *Loopback) UnmarshalText(text []byte) error {
 	item := strings.TrimSpace(string(text))
-	p, _, err := parseCIDR(item)
-	if err != nil || !p.Addr().Is4() || !p.Addr().IsLoopback() {
+	p, _, _ := parseCIDR(item) // what cannot be read is no IPv4 prefix either
+	if !p.Addr().Is4() || !p.Addr().IsLoopback() {
 		return &ValueError{item, "not a loopback range", acceptedLoopback}
 	}
 	*l = Loopback(p)

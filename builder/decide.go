@@ -37,12 +37,12 @@ func decideLeaving(c Config, p iptables.Packet) Verdict {
 		byLo     = p.Out == "lo"
 		proxy    = c.IsProxy(p.Owner)
 		loopback = c.Loopback.Of(family).Contains(p.Dst)
-		query    = isQuery(p) && dns.Captures(p.Dst, p.Out)
+		query    = p.DstPort == dnsPort && dns.Captures(p.Dst, p.Out)
 	)
 	switch {
 	case excluded(c.ExcludeInterfaces, p.Out):
 		return Direct
-	case hasPorts(p) && c.ExcludeOutboundPorts.Contains(p.DstPort):
+	case c.ExcludeOutboundPorts.Contains(p.DstPort):
 		return Direct
 	case !proxy && excludedForUID(c, p):
 		return Direct
@@ -149,12 +149,6 @@ func (i Interface) matches(name string) bool {
 	}
 	return string(i) == name
 }
-
-func hasPorts(p iptables.Packet) bool {
-	return p.Protocol == iptables.ProtoTCP || p.Protocol == iptables.ProtoUDP
-}
-
-func isQuery(p iptables.Packet) bool { return hasPorts(p) && p.DstPort == dnsPort }
 
 func excludedForUID(c Config, p iptables.Packet) bool {
 	for _, x := range c.ExcludePortsForUIDs {

@@ -36,9 +36,7 @@ func text(at func(*Config) textReader) reader {
 func boolean(at func(*draft) *bool) reader {
 	return func(d *draft, s string) ([]note, error) {
 		v, err := ParseBool(s)
-		if err == nil {
-			*at(d) = v
-		}
+		*at(d) = v
 		return nil, err
 	}
 }
@@ -52,13 +50,13 @@ func port(at func(*Config) *iptables.Port) reader {
 	}
 }
 
-func ports(at func(*Config) *Ports, wildcard bool) reader {
+func ports(at func(*draft) *Ports, wildcard bool) reader {
 	return func(d *draft, s string) ([]note, error) {
 		p, notes, err := ParsePorts(s)
 		if p.All && !wildcard {
-			err = &ValueError{s, "would leave everything alone", acceptedPorts}
+			return notes, &ValueError{s, "would leave everything alone", acceptedPorts}
 		}
-		*at(&d.config) = p
+		*at(d) = p
 		return notes, err
 	}
 }
@@ -67,7 +65,7 @@ func cidrs(at func(*Config) *CIDRs, wildcard bool) reader {
 	return func(d *draft, s string) ([]note, error) {
 		c, notes, err := ParseCIDRs(s)
 		if c.All && !wildcard {
-			err = &ValueError{s, "would leave everything alone", acceptedCIDR + ", separated by commas"}
+			return notes, &ValueError{s, "would leave everything alone", acceptedCIDR + ", separated by commas"}
 		}
 		*at(&d.config) = c
 		return notes, err
@@ -80,20 +78,6 @@ func interfaces(at func(*Config) *[]Interface) reader {
 		*at(&d.config) = list
 		return notes, err
 	}
-}
-
-func readInboundPorts(d *draft, s string) (notes []note, err error) {
-	d.inbound, notes, err = ParsePorts(s)
-	return notes, err
-}
-
-func readExcludedInbound(d *draft, s string) ([]note, error) {
-	p, notes, err := ParsePorts(s)
-	if p.All {
-		return notes, &ValueError{s, "would leave everything alone", acceptedPorts}
-	}
-	d.excludedInbound = p
-	return notes, err
 }
 
 func readVirtualInterfaces(d *draft, s string) ([]note, error) {

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/sluicemesh/sluice/iptables"
@@ -21,17 +22,17 @@ const acceptedExclusion = "tcp:PORTS:UIDS or udp:PORTS:UIDS with ports as a-b ra
 func ParseUIDExclusions(text string) ([]UIDExclusion, []string, error) {
 	var list []UIDExclusion
 	var notes []note
-	var errs errorList
+	var errs []error
 	for _, item := range strings.Split(text, ";") {
 		if item = strings.Trim(item, " \t"); item == "" {
 			continue
 		}
 		x, n, err := parseUIDExclusion(item)
 		notes = append(notes, n...)
-		errs.add(err)
+		errs = append(errs, err)
 		list = append(list, x)
 	}
-	return list, notes, errs.joined()
+	return list, notes, errors.Join(errs...)
 }
 
 func parseUIDExclusion(item string) (UIDExclusion, []note, error) {
@@ -51,10 +52,7 @@ func parseUIDExclusion(item string) (UIDExclusion, []note, error) {
 	if uidErr == nil && len(uids) == 0 {
 		uidErr = &ValueError{item, "no uid", acceptedExclusion}
 	}
-	var errs errorList
-	errs.add(err)
-	errs.add(uidErr)
-	return UIDExclusion{proto, ports, uids}, append(notes, more...), errs.joined()
+	return UIDExclusion{proto, ports, uids}, append(notes, more...), errors.Join(err, uidErr)
 }
 
 // String is the input form.

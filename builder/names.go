@@ -24,8 +24,6 @@ func (i *Interface) UnmarshalText(text []byte) error {
 func parseInterface(s string) (Interface, error) {
 	name := strings.TrimSuffix(s, "+")
 	switch {
-	case s == "":
-		return "", &ValueError{s, "empty", acceptedInterface}
 	case len(s) > 15:
 		return "", &ValueError{s, "longer than 15 bytes", acceptedInterface}
 	case name == "" || !letter(name[0]):
@@ -130,9 +128,6 @@ func parseNumber(text, accepted string) (uint32, error) {
 	if hexText, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok {
 		base, rest = 16, hexText
 	}
-	if rest == "" || rest[0] == '+' || rest[0] == '-' {
-		return 0, &ValueError{text, "not a number", accepted}
-	}
 	v, err := strconv.ParseUint(rest, base, 64)
 	if err != nil {
 		return 0, &ValueError{text, "not a number", accepted}
@@ -143,7 +138,8 @@ func parseNumber(text, accepted string) (uint32, error) {
 	return uint32(v), nil
 }
 
-// ParseBool accepts true and false as strconv.ParseBool does.
+// ParseBool accepts true and false as strconv.ParseBool does. What is neither
+// is an error, and false.
 func ParseBool(text string) (bool, error) {
 	b, err := strconv.ParseBool(strings.TrimSpace(text))
 	if err != nil {

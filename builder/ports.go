@@ -25,7 +25,7 @@ const (
 
 // UnmarshalText accepts a decimal number from 1 to 65535, and nothing else.
 func (p *Port) UnmarshalText(text []byte) error {
-	v, err := parsePort(strings.Trim(string(text), " \t"))
+	v, err := parsePort(strings.Trim(string(text), " \t"), acceptedPort)
 	*p = Port(v)
 	return err
 }
@@ -33,13 +33,13 @@ func (p *Port) UnmarshalText(text []byte) error {
 // String is the decimal number.
 func (p Port) String() string { return strconv.Itoa(int(p)) }
 
-func parsePort(s string) (iptables.Port, error) {
+func parsePort(s, accepted string) (iptables.Port, error) {
 	if !digits(s) {
-		return 0, &ValueError{s, "not a decimal port number", acceptedPort}
+		return 0, &ValueError{s, "not a decimal port number", accepted}
 	}
-	n, err := strconv.ParseUint(s, 10, 64)
-	if err != nil || n < 1 || n > 65535 {
-		return 0, &ValueError{s, "out of range", acceptedPort}
+	n, _ := strconv.ParseUint(s, 10, 64) // of too many digits, the greatest
+	if n < 1 || n > 65535 {
+		return 0, &ValueError{s, "out of range", accepted}
 	}
 	return iptables.Port(n), nil
 }
@@ -71,29 +71,18 @@ func parsePortRange(item string) (iptables.PortRange, note, error) {
 	}
 	first, last, ranged := strings.Cut(item, rangeDash(item))
 	if !ranged {
-		p, err := parsePort(item)
-		return iptables.OnePort(p), "", inList(err)
+		p, err := parsePort(item, acceptedPorts)
+		return iptables.OnePort(p), "", err
 	}
-	a, err := parsePort(first)
-	if err != nil {
-		return none, "", &ValueError{item, "not a range of two ports", acceptedPorts}
-	}
-	b, err := parsePort(last)
-	if err != nil {
+	a, badFirst := parsePort(first, acceptedPorts)
+	b, badLast := parsePort(last, acceptedPorts)
+	if badFirst != nil || badLast != nil {
 		return none, "", &ValueError{item, "not a range of two ports", acceptedPorts}
 	}
 	if b < a {
 		return none, "", &ValueError{item, "reversed range", acceptedPorts}
 	}
 	return iptables.PortRange{First: a, Last: b}, "", nil
-}
-
-// inList widens what a single port accepts to what a list accepts.
-func inList(err error) error {
-	if v, ok := err.(*ValueError); ok { //nolint:errorlint // made three lines above, never wrapped
-		return &ValueError{v.Value, v.Reason, acceptedPorts}
-	}
-	return err
 }
 
 func rangeDash(item string) string {
@@ -142,7 +131,7 @@ func (p Ports) String() string {
 	}
 	texts := make([]string, len(p.Ranges))
 	for i, r := range p.Ranges {
-		texts[i] = strings.Replace(r.String(), ":", "-", 1)
+		texts[i] = strings.ReplaceAll(r.String(), ":", "-")
 	}
 	return strings.Join(texts, ",")
 }

@@ -50,9 +50,9 @@ func proxySettings() []Setting {
 func captureSettings() []Setting {
 	return []Setting{
 		{Flag: "istio-inbound-ports", Short: "b", Env: []string{"ISTIO_INBOUND_PORTS"}, EmptyCounts: true, Accepts: acceptedPorts + ", or *",
-			Help: "inbound ports to capture; * for all", read: readInboundPorts},
+			Help: "inbound ports to capture; * for all", read: ports(func(d *draft) *Ports { return &d.inbound }, true)},
 		{Flag: "istio-local-exclude-ports", Short: "d", Env: []string{"ISTIO_LOCAL_EXCLUDE_PORTS"}, EmptyCounts: true, Accepts: acceptedPorts,
-			Help: "inbound ports to leave alone when all others are captured", read: readExcludedInbound},
+			Help: "inbound ports to leave alone when all others are captured", read: ports(func(d *draft) *Ports { return &d.excludedInbound }, false)},
 		{Flag: "istio-exclude-interfaces", Short: "c", Env: []string{"ISTIO_EXCLUDE_INTERFACES"}, EmptyCounts: true, Accepts: acceptedInterface,
 			Help: "interfaces whose traffic is left alone, both ways", read: interfaces(func(c *Config) *[]Interface { return &c.ExcludeInterfaces })},
 		{Flag: "istio-service-cidr", Short: "i", Env: []string{"ISTIO_SERVICE_CIDR"}, EmptyCounts: true, Accepts: acceptedCIDR + ", separated by commas; or *",
@@ -60,9 +60,9 @@ func captureSettings() []Setting {
 		{Flag: "istio-service-exclude-cidr", Short: "x", Env: []string{"ISTIO_SERVICE_EXCLUDE_CIDR"}, EmptyCounts: true, Accepts: acceptedCIDR + ", separated by commas",
 			Help: "outbound destinations to leave alone", read: cidrs(func(c *Config) *CIDRs { return &c.ExcludeCIDRs }, false)},
 		{Flag: "istio-outbound-ports", Short: "q", Env: []string{"ISTIO_OUTBOUND_PORTS"}, EmptyCounts: true, Accepts: acceptedPorts + ", or *",
-			Help: "outbound ports to capture whatever the destination", read: ports(func(c *Config) *Ports { return &c.IncludeOutboundPorts }, true)},
+			Help: "outbound ports to capture whatever the destination", read: ports(func(d *draft) *Ports { return &d.config.IncludeOutboundPorts }, true)},
 		{Flag: "istio-local-outbound-ports-exclude", Short: "o", Env: []string{"ISTIO_LOCAL_OUTBOUND_PORTS_EXCLUDE"}, EmptyCounts: true, Accepts: acceptedPorts,
-			Help: "outbound ports to leave alone", read: ports(func(c *Config) *Ports { return &c.ExcludeOutboundPorts }, false)},
+			Help: "outbound ports to leave alone", read: ports(func(d *draft) *Ports { return &d.config.ExcludeOutboundPorts }, false)},
 		{Flag: "kube-virt-interfaces", Short: "k", Env: []string{"KUBE_VIRT_INTERFACES"}, EmptyCounts: true, Accepts: acceptedInterface,
 			Help: "interfaces of virtual machines in the pod, whose traffic is outbound", read: readVirtualInterfaces},
 		{Flag: "exclude-outbound-ports-for-uids", Env: []string{"EXCLUDE_OUTBOUND_PORTS_FOR_UIDS", "SLUICE_EXCLUDE_OUTBOUND_PORTS_FOR_UIDS"}, Accepts: acceptedExclusion,

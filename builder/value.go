@@ -91,14 +91,3 @@ func digits(s string) bool {
 	}
 	return s != ""
 }
-
-// errorList gathers errors so that all of them are reported together.
-type errorList []error
-
-func (l *errorList) add(err error) {
-	if err != nil {
-		*l = append(*l, err)
-	}
-}
-
-func (l errorList) joined() error { return errors.Join(l...) }
