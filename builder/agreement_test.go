@@ -92,6 +92,9 @@ func randomConfig(r *rand.Rand) Config {
 	c.ExcludeInboundCIDRs = randomCIDRs(r, false)
 	c.ExcludeOutboundPorts = randomPorts(r)
 	c.IncludeOutboundPorts = randomPorts(r)
+	if r.IntN(8) == 0 {
+		c.IncludeOutboundPorts = Ports{All: true}
+	}
 	c.IncludeCIDRs = randomCIDRs(r, true)
 	c.ExcludeCIDRs = randomCIDRs(r, false)
 	c.ExcludeInterfaces = some(r, Interface("eth1"), Interface("net+"))
@@ -151,9 +154,12 @@ func randomPacket(r *rand.Rand, c Config, f iptables.Family) (iptables.Packet, i
 	}
 	if p.Protocol != iptables.ProtoICMP {
 		p.SrcPort = 40000
+		if of := c.DNS.Of(f).Servers; len(of) > 0 && r.IntN(8) == 0 {
+			p.Dst = pick(r, of...).Addr
+		}
 		p.DstPort = pick[iptables.Port](r, 22, 53, 80, 443, 8080, 8081, 15008, 15020, 15021, 15090, 1, 65535)
 	}
-	iface := pick(r, "eth0", "eth0", "eth1", "net1", "lo", "lo", "k6t-a")
+	iface := pick(r, "eth0", "eth0", "eth1", "net1", "net", "lo", "lo", "k6t-a")
 	if r.IntN(2) == 0 {
 		p.In = iface
 		p.State = pick(r, iptables.StateNew, iptables.StateNew, iptables.StateNew, iptables.StateInvalid)

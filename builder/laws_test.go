@@ -49,6 +49,27 @@ func TestTheProxyIsNeverLoopedExceptIntoInOnASelfCall(t *testing.T) {
 	}
 }
 
+func TestModeNoneLeavesEverythingAlone(t *testing.T) {
+	onRandomPackets(t, 8, func(_ *rand.Rand, c Config, p iptables.Packet, path iptables.Path) {
+		c.Mode = NoneMode
+		if rules := Build(c, p.Family()); len(rules.Chains) > 0 {
+			t.Fatalf("got rules, want none:\n%s", iptables.Render(rules))
+		}
+		if v := Decide(c, p, path); v != Direct {
+			t.Fatalf("packet %+v: the policy says %s, want %s", p, v, Direct)
+		}
+	})
+}
+
+func TestNothingIsDroppedUnlessAskedFor(t *testing.T) {
+	onRandomPackets(t, 9, func(_ *rand.Rand, c Config, p iptables.Packet, path iptables.Path) {
+		c.DropInvalid, p.State, p.Reply = false, iptables.StateInvalid, false
+		if v, r := Decide(c, p, path), byRules(c, p, path); v == Dropped || r == Dropped {
+			t.Fatalf("packet %+v: the policy says %s, the rules say %s", p, v, r)
+		}
+	})
+}
+
 func TestAnAddedExclusionNeverCapturesMore(t *testing.T) {
 	freed := 0
 	onRandomPackets(t, 6, func(r *rand.Rand, c Config, p iptables.Packet, path iptables.Path) {

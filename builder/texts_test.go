@@ -3,9 +3,12 @@ package builder
 import (
 	"encoding"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 )
+
+const refused = "(refused)"
 
 // Types that are read as text outside of Parse keep what they read, and say
 // what they refuse.
@@ -13,23 +16,22 @@ func TestTypesReadTheirText(t *testing.T) {
 	for _, c := range []struct {
 		into encoding.TextUnmarshaler
 		text string
-		want string // "" is refused
+		want string
 	}{
-		{new(Ports), "80,443", "80,443"}, {new(Ports), "80-80", "80"}, {new(Ports), "x", ""}, {new(Ports), "*", "*"},
-		{new(CIDRs), "10.0.0.0/8", "10.0.0.0/8"}, {new(CIDRs), "*", "*"}, {new(CIDRs), "x", ""}, {new(CIDRs), "10.0.0.0/8,10.0.0.0/8,192.0.2.1", "10.0.0.0/8,192.0.2.1/32"},
-		{new(IDs), "1,2-3", "1,2-3"}, {new(IDs), "7-7", "7"}, {new(IDs), "x", ""}, {new(Interface), "eth0", "eth0"}, {new(Interface), "", ""},
+		{new(Port), "80", "80"}, {new(Port), "0", refused}, {new(Port), "99999999999999999999", refused},
+		{new(Ports), "80,443", "80,443"}, {new(Ports), "80-80", "80"}, {new(Ports), "x", refused}, {new(Ports), "*", "*"}, {new(Ports), "", ""},
+		{new(CIDRs), "10.0.0.0/8", "10.0.0.0/8"}, {new(CIDRs), "*", "*"}, {new(CIDRs), "x", refused}, {new(CIDRs), "10.0.0.0/8,10.0.0.0/8,192.0.2.1", "10.0.0.0/8,192.0.2.1/32"},
+		{new(IDs), "1,2-3", "1,2-3"}, {new(IDs), "7-7", "7"}, {new(IDs), "x", refused}, {new(Interface), "eth0", "eth0"}, {new(Interface), "", refused},
+		{new(Mode), "redirect", "REDIRECT"}, {new(Mode), "TPROXY", "TPROXY"}, {new(Mode), " None ", "NONE"}, {new(Mode), "", refused},
+		{new(FamilyChoice), "auto", "auto"}, {new(FamilyChoice), "v4", "v4"}, {new(FamilyChoice), "v6", "v6"}, {new(FamilyChoice), " DUAL", "dual"}, {new(FamilyChoice), "", refused},
 		{new(Backend), "auto", "auto"}, {new(Backend), "nftables", "nftables"}, {new(Backend), "iptables", "iptables"}, {new(Backend), "iptables-nft", "iptables-nft"}, {new(Backend), "iptables-legacy", "iptables-legacy"},
-		{new(Mark), "0x10", "16"}, {new(RouteTable), "0x10", "16"}, {new(Mark), "", ""}, {new(RouteTable), "x", ""},
+		{new(Mark), "0x10", "16"}, {new(RouteTable), "0x10", "16"}, {new(Mark), "", refused}, {new(RouteTable), "x", refused},
+		{new(Loopback), "127.0.0.0/8", "127.0.0.0/8"}, {new(Loopback), "x", refused},
 	} {
+		got := refused
 		err := c.into.UnmarshalText([]byte(c.text))
-		got := ""
 		if err == nil {
-			got = strings.TrimSpace(fmt.Sprint(c.into))
-			if s, ok := c.into.(fmt.Stringer); ok {
-				got = s.String()
-			} else if b, ok := c.into.(*Backend); ok {
-				got = string(*b)
-			}
+			got = fmt.Sprint(reflect.ValueOf(c.into).Elem())
 		}
 		if got != c.want {
 			t.Errorf("%T from %q: got %q, %v, want %q", c.into, c.text, got, err, c.want)
@@ -55,8 +57,12 @@ func TestANameOfAUserBeginsWithALetterOrAnUnderscore(t *testing.T) {
 	}
 }
 
-func TestAResolvConfOfAMegabyteIsRefused(t *testing.T) {
-	if _, _, err := ParseResolvConf("nameserver 192.0.2.1\n" + strings.Repeat("#\n", 1<<20)); err == nil {
-		t.Error("a resolv.conf of two megabytes was read")
+func TestAResolvConfIsReadUpToAMegabyte(t *testing.T) {
+	const server = "nameserver 192.0.2.1\n"
+	for size, want := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
+		_, _, err := ParseResolvConf(server + strings.Repeat("#", size-len(server)))
+		if (err == nil) != want {
+			t.Errorf("%d bytes: got %v, want them read: %v", size, err, want)
+		}
 	}
 }

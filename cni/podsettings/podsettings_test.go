@@ -62,6 +62,7 @@ func TestEveryPlaceASettingCanStandIn(t *testing.T) {
 		{"DNS capture", "", `,"env":[{"name":"ISTIO_META_DNS_CAPTURE","value":"true"}]`, redirectDNS, "true"},
 		{"DNS capture takes every resolver", "", `,"env":[{"name":"ISTIO_META_DNS_CAPTURE","value":"true"}]`, "capture-all-dns", "true"},
 		{"DNS capture off takes none", "", `,"env":[{"name":"ISTIO_META_DNS_CAPTURE","value":"false"}]`, "capture-all-dns", "<absent>"},
+		{"DNS capture that is no boolean takes none", "", `,"env":[{"name":"ISTIO_META_DNS_CAPTURE","value":"yes"}]`, "capture-all-dns", "<absent>"},
 		{"DNS capture by metadata", `"proxy.istio.io/config":"proxyMetadata: {ISTIO_META_DNS_CAPTURE: true}"`, "", redirectDNS, "true"},
 		{"env before metadata", `"proxy.istio.io/config":"proxyMetadata: {INVALID_DROP: 'true'}"`, `,"env":[{"name":"INVALID_DROP","value":"false"}]`, "drop-invalid", "false"},
 		{"empty variable before metadata", `"proxy.istio.io/config":"proxyMetadata: {INVALID_DROP: 'true'}"`, `,"env":[{"name":"INVALID_DROP","value":""}]`, "drop-invalid", "<absent>"},
