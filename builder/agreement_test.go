@@ -154,9 +154,6 @@ func randomPacket(r *rand.Rand, c Config, f iptables.Family) (iptables.Packet, i
 	}
 	if p.Protocol != iptables.ProtoICMP {
 		p.SrcPort = 40000
-		if of := c.DNS.Of(f).Servers; len(of) > 0 && r.IntN(8) == 0 {
-			p.Dst = pick(r, of...).Addr
-		}
 		p.DstPort = pick[iptables.Port](r, 22, 53, 80, 443, 8080, 8081, 15008, 15020, 15021, 15090, 1, 65535)
 	}
 	iface := pick(r, "eth0", "eth0", "eth1", "net1", "net", "lo", "lo", "k6t-a")
@@ -179,5 +176,21 @@ func randomPacket(r *rand.Rand, c Config, f iptables.Family) (iptables.Packet, i
 	if r.IntN(8) > 0 {
 		p.Owner = &iptables.Owner{UID: pick[uint32](r, 0, 1000, 1001, 1337, 2001), GID: pick[uint32](r, 0, 100, 202, 300, 1337)}
 	}
+	seldom(r, c, &p)
 	return p, iptables.Leaving
+}
+
+// seldom makes some packets into what chance alone seldom makes: the proxy's to
+// its own pod, and an application's queries.
+func seldom(r *rand.Rand, c Config, p *iptables.Packet) {
+	switch r.IntN(8) {
+	case 0:
+		p.Out, p.Owner = "lo", &iptables.Owner{UID: c.ProxyUIDs[0].First}
+	case 1:
+		p.Protocol, p.DstPort = pick(r, iptables.ProtoTCP, iptables.ProtoUDP), dnsPort
+		p.Out, p.Owner = "eth0", &iptables.Owner{UID: 1500, GID: pick[uint32](r, 100, 300)}
+		if of := c.DNS.Of(p.Family()).Servers; len(of) > 0 {
+			p.Dst = pick(r, of...).Addr
+		}
+	}
 }

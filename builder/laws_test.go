@@ -14,7 +14,7 @@ func onRandomPackets(t *testing.T, stream uint64, try func(*rand.Rand, Config, i
 	t.Helper()
 	t.Logf("-seed %d", *seed)
 	r := rand.New(rand.NewPCG(*seed, stream))
-	for range max(*rounds/10, 40) { // each packet has rules built for it alone
+	for range max(*rounds/10, 60) { // each packet has rules built for it alone
 		c := randomConfig(r)
 		for _, f := range iptables.Families() {
 			for range 10 {
