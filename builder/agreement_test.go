@@ -188,7 +188,7 @@ func seldom(r *rand.Rand, c Config, p *iptables.Packet) {
 		p.Out, p.Owner = "lo", &iptables.Owner{UID: c.ProxyUIDs[0].First}
 	case 1:
 		p.Protocol, p.DstPort = pick(r, iptables.ProtoTCP, iptables.ProtoUDP), dnsPort
-		p.Out, p.Owner = "eth0", &iptables.Owner{UID: 1500, GID: pick[uint32](r, 100, 300)}
+		p.Out, p.Owner = pick(r, "eth0", "eth0", "eth2"), &iptables.Owner{UID: 1500, GID: pick[uint32](r, 100, 300)}
 		if of := c.DNS.Of(p.Family()).Servers; len(of) > 0 {
 			p.Dst = pick(r, of...).Addr
 		}

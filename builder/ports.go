@@ -25,23 +25,28 @@ const (
 
 // UnmarshalText accepts a decimal number from 1 to 65535, and nothing else.
 func (p *Port) UnmarshalText(text []byte) error {
-	v, err := parsePort(strings.Trim(string(text), " \t"), acceptedPort)
+	s := strings.Trim(string(text), " \t")
+	v, wrong := parsePort(s)
+	if wrong != "" {
+		return &ValueError{s, wrong, acceptedPort}
+	}
 	*p = Port(v)
-	return err
+	return nil
 }
 
 // String is the decimal number.
 func (p Port) String() string { return strconv.Itoa(int(p)) }
 
-func parsePort(s, accepted string) (iptables.Port, error) {
+// parsePort gives 0, and what is wrong, for what is no port.
+func parsePort(s string) (p iptables.Port, wrong string) {
 	if !digits(s) {
-		return 0, &ValueError{s, "not a decimal port number", accepted}
+		return 0, "not a decimal port number"
 	}
 	n, _ := strconv.ParseUint(s, 10, 64) // of too many digits, the greatest
 	if n < 1 || n > 65535 {
-		return 0, &ValueError{s, "out of range", accepted}
+		return 0, "out of range"
 	}
-	return iptables.Port(n), nil
+	return iptables.Port(n), ""
 }
 
 // UnmarshalText accepts a comma list of ports and ranges (a-b or a:b), or "*"
@@ -71,12 +76,15 @@ func parsePortRange(item string) (iptables.PortRange, note, error) {
 	}
 	first, last, ranged := strings.Cut(item, rangeDash(item))
 	if !ranged {
-		p, err := parsePort(item, acceptedPorts)
-		return iptables.OnePort(p), "", err
+		p, wrong := parsePort(item)
+		if wrong != "" {
+			return none, "", &ValueError{item, wrong, acceptedPorts}
+		}
+		return iptables.OnePort(p), "", nil
 	}
-	a, badFirst := parsePort(first, acceptedPorts)
-	b, badLast := parsePort(last, acceptedPorts)
-	if badFirst != nil || badLast != nil {
+	a, _ := parsePort(first)
+	b, _ := parsePort(last)
+	if a == 0 || b == 0 {
 		return none, "", &ValueError{item, "not a range of two ports", acceptedPorts}
 	}
 	if b < a {
