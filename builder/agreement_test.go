@@ -185,7 +185,8 @@ func randomPacket(r *rand.Rand, c Config, f iptables.Family) (iptables.Packet, i
 func seldom(r *rand.Rand, c Config, p *iptables.Packet) {
 	switch r.IntN(8) {
 	case 0:
-		p.Out, p.Owner = "lo", &iptables.Owner{UID: c.ProxyUIDs[0].First}
+		owner := pick(r, iptables.Owner{UID: c.ProxyUIDs[0].First}, iptables.Owner{UID: 1000, GID: c.ProxyGIDs[0].First})
+		p.Out, p.Owner = "lo", &owner
 	case 1:
 		p.Protocol, p.DstPort = pick(r, iptables.ProtoTCP, iptables.ProtoUDP), dnsPort
 		p.Out, p.Owner = pick(r, "eth0", "eth0", "eth2"), &iptables.Owner{UID: 1500, GID: pick[uint32](r, 100, 300)}
