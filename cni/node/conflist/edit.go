@@ -13,7 +13,8 @@ type Entry struct {
 	kind string
 }
 
-// NewEntry checks that raw is an object with a type.
+// NewEntry checks that raw is an object with a type. Beside an error the entry
+// is empty, without a type, and equals no other.
 func NewEntry(raw []byte) (Entry, error) {
 	raw = bytes.TrimSpace(raw)
 	if !json.Valid(raw) {

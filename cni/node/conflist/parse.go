@@ -64,7 +64,7 @@ var (
 // Parse reads a list. It accepts what runtimes accept and nothing else; of a
 // key that stands twice the last one counts, as in the runtimes. A list
 // without the plugins key is accepted here, since its plugins may stand in a
-// drop-in folder: see List.Loads.
+// drop-in folder: see File.Check. Beside an error the list is empty.
 func Parse(raw []byte) (List, error) {
 	fields, err := members(raw)
 	if err != nil {
@@ -81,8 +81,10 @@ func Parse(raw []byte) (List, error) {
 		return l, nil
 	}
 	l.array = at.start
-	l.plugins, err = elements(raw, at)
-	return l, err
+	if l.plugins, err = elements(raw, at); err != nil {
+		return List{}, err
+	}
+	return l, nil
 }
 
 // head reads the list's own fields.

@@ -113,7 +113,7 @@ func try(host hostfs.FS, p Place) Tried {
 
 // hasPrimary reports whether the first plugin of the configuration is there.
 func hasPrimary(host hostfs.FS, bin string, main Item) bool {
-	l, _, err := asList(main)
+	l, err := asList(main)
 	if err != nil || len(l.Types()) == 0 {
 		return false
 	}

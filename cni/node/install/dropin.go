@@ -20,10 +20,7 @@ func foreign(f Folder, l conflist.List, kind string) bool {
 
 // dropInType gives the type of a drop-in, empty if it is none.
 func dropInType(i Item) string {
-	e, err := conflist.NewEntry(i.Raw)
-	if err != nil {
-		return ""
-	}
+	e, _ := conflist.NewEntry(i.Raw)
 	return e.Type()
 }
 
@@ -55,8 +52,8 @@ func (w Want) planDropInFiles(network string, items []Item) []Action {
 
 // sameEntry compares a drop-in with our entry as values.
 func sameEntry(i Item, e conflist.Entry) bool {
-	there, err := conflist.NewEntry(i.Raw)
-	return err == nil && there.Equal(e)
+	there, _ := conflist.NewEntry(i.Raw)
+	return there.Equal(e)
 }
 
 func (w Want) dropIn(network string, items []Item) Action {

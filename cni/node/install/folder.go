@@ -21,7 +21,7 @@ type Item struct {
 	Attr hostfs.Attr
 	// Real is the host's path behind all links.
 	Real string
-	// Err says why the file can't be read or may not be edited.
+	// Err says why the file can't be read or may not be edited; Raw is empty then.
 	Err error
 }
 
@@ -87,7 +87,9 @@ func readItem(host hostfs.FS, dir, name string) Item {
 		return i
 	}
 	i.Attr = hostfs.AttrOf(info)
-	i.Raw, i.Err = os.ReadFile(host.Here(i.Real))
+	if i.Raw, i.Err = os.ReadFile(host.Here(i.Real)); i.Err != nil {
+		i.Raw = nil
+	}
 	return i
 }
 

@@ -28,14 +28,12 @@ func (w Want) planOwned(f Folder, main Item, l conflist.List, p *Plan) error {
 	} else if whole, err = conflist.Parse(bare.With(w.Entry)); err != nil {
 		return err
 	}
-	want := Action{Op: Write, Name: p.File, Data: whole.Owned(main.Name), Attr: main.Attr, Why: "generated from " + main.Name}
-	if there, ok := f.item(p.File); ok {
-		want.Base = there.Raw
-	}
+	there, _ := f.item(p.File)
+	want := Action{Op: Write, Name: p.File, Data: whole.Owned(main.Name), Attr: main.Attr, Base: there.Raw, Why: "generated from " + main.Name}
 	if !bytes.Equal(want.Base, want.Data) {
 		p.Actions = append(p.Actions, want)
 	}
-	if conflist.IsList(main.Name) && l.State(w.Entry) != conflist.Absent {
+	if l.State(w.Entry) != conflist.Absent {
 		p.Actions = append(p.Actions, write(main, bare.Bytes(), "the list of our own has our entry"))
 	}
 	return nil

@@ -99,7 +99,7 @@ func (w Want) Plan(f Folder) Plan {
 	}
 	main, skipped, err := w.pick(f)
 	if err != nil {
-		return Plan{State: Waiting, File: main.Name, Skipped: skipped, Err: err}
+		return Plan{State: Waiting, Skipped: skipped, Err: err}
 	}
 	p := Plan{State: Ready, File: main.Name, Skipped: skipped}
 	if err := w.planMain(f, main, &p); err != nil {
@@ -152,11 +152,11 @@ func firstOf(f Folder, files []conflist.File, unread Item) (Item, []conflist.Ski
 
 func (w Want) named(f Folder) (Item, []conflist.Skipped, error) {
 	for _, name := range append([]string{w.Named}, listNames(w.Named)...) {
-		i, ok := f.item(name)
-		if ok && name != w.Named && !w.madeOf(f, i, w.Named) {
+		i, _ := f.item(name) // what is not there passes no check
+		if name != w.Named && !w.madeOf(f, i, w.Named) {
 			continue
 		}
-		if ok && f.file(i).Check() == nil {
+		if f.file(i).Check() == nil {
 			return i, nil, nil
 		}
 	}
@@ -165,8 +165,8 @@ func (w Want) named(f Folder) (Item, []conflist.Skipped, error) {
 
 // owned reports whether the file is a list that we generated.
 func owned(i Item) bool {
-	l, err := conflist.Parse(i.Raw)
-	return err == nil && l.Source != ""
+	l, _ := conflist.Parse(i.Raw)
+	return l.Source != ""
 }
 
 // planMain plans the primary plugin's file and sets p.File and p.Types.
@@ -174,18 +174,18 @@ func (w Want) planMain(f Folder, main Item, p *Plan) error {
 	if main.Err != nil {
 		return main.Err
 	}
-	l, version, err := asList(main)
+	l, err := asList(main)
 	if err != nil {
 		return err
 	}
 	p.Types = slices.DeleteFunc(l.Types(), func(t string) bool { return t == w.Entry.Type() })
 	switch {
-	case !conflist.Chained(version):
-		return &VersionError{main.Name, version}
+	case !conflist.Chained(l.Version):
+		return &VersionError{main.Name, l.Version}
 	case w.Owned:
 		return w.planOwned(f, main, l, p)
 	case !conflist.IsList(main.Name):
-		w.planSingle(f, main, l, p)
+		return w.planSingle(f, main, l, p)
 	case foreign(f, l, w.Entry.Type()):
 		p.Actions = w.planDropIn(f, main, l)
 	case len(p.Types) == 0:
@@ -216,17 +216,13 @@ func (w Want) planList(f Folder, main Item, l conflist.List) []Action {
 }
 
 // asList reads the file as the runtime does: a single plugin is a list of one.
-func asList(i Item) (l conflist.List, version string, err error) {
-	raw := i.Raw
-	if !conflist.IsList(i.Name) {
-		s, err := conflist.ParseSingle(raw)
-		if err != nil {
-			return conflist.List{}, "", err
-		}
-		raw = s.Wrap()
+// What is no plugin would make one without a name, which is refused.
+func asList(i Item) (conflist.List, error) {
+	if conflist.IsList(i.Name) {
+		return conflist.Parse(i.Raw)
 	}
-	l, err = conflist.Parse(raw)
-	return l, l.Version, err
+	s, _ := conflist.ParseSingle(i.Raw)
+	return conflist.Parse(s.Wrap())
 }
 
 // write replaces an item's content.
@@ -236,16 +232,17 @@ func write(i Item, data []byte, why string) Action {
 
 // planSingle writes the list first and takes the single configuration away
 // then: while both are there the runtime loads the old one, which sorts first.
-func (w Want) planSingle(f Folder, main Item, l conflist.List, p *Plan) {
-	p.File = w.freeName(f, main.Name)
-	list := Action{Op: Write, Name: p.File, Data: l.With(w.Entry), Attr: main.Attr, Why: main.Name + " holds a single plugin"}
-	if there, ok := f.item(p.File); ok {
-		list.Base = there.Raw
+func (w Want) planSingle(f Folder, main Item, l conflist.List, p *Plan) error {
+	if p.File = w.freeName(f, main.Name); p.File == "" {
+		return fmt.Errorf("every file name for a list made of %s is taken in %s", main.Name, f.Path)
 	}
+	there, _ := f.item(p.File)
+	list := Action{Op: Write, Name: p.File, Data: l.With(w.Entry), Attr: main.Attr, Base: there.Raw, Why: main.Name + " holds a single plugin"}
 	if !bytes.Equal(list.Base, list.Data) {
 		p.Actions = append(p.Actions, list)
 	}
 	p.Actions = append(p.Actions, Action{Op: Rename, Name: main.Name, To: main.Name + Parked, Why: p.File + " takes its place"})
+	return nil
 }
 
 // listNames are the names that a list made of a single configuration may have:
@@ -255,35 +252,34 @@ func listNames(single string) []string {
 	return []string{strings.TrimSuffix(single, path.Ext(single)) + ".conflist", single + ".conflist"}
 }
 
-// freeName is the first of listNames that nobody has, or that is ours already.
+// freeName is the first of listNames that nobody has, or that is ours already;
+// else the second one if our entry stands there, as when the configuration was
+// written anew before it could be parked; else none.
 func (w Want) freeName(f Folder, single string) string {
-	candidates := listNames(single)
-	for _, name := range candidates {
+	for _, name := range listNames(single) {
 		if i, ok := f.item(name); !ok || w.madeOf(f, i, single) {
 			return name
 		}
 	}
-	return candidates[len(candidates)-1]
+	second := listNames(single)[1]
+	i, _ := f.item(second)
+	if l, _ := conflist.Parse(i.Raw); l.State(w.Entry) != conflist.Absent {
+		return second
+	}
+	return ""
 }
 
 // madeOf reports whether the list is what we made of the single configuration,
-// as it is now or as we parked it, and has not been edited since.
+// as it is now or as we parked it, and has not been edited since. Nothing is
+// made of what is not there or broken.
 func (w Want) madeOf(f Folder, list Item, single string) bool {
-	l, err := conflist.Parse(list.Raw)
-	if err != nil {
-		return false
-	}
+	l, _ := conflist.Parse(list.Raw)
 	bare := l.Without(w.Entry.Type())
-	for _, name := range []string{single, single + Parked} {
-		i, ok := f.item(name)
-		if !ok {
-			continue
-		}
-		if s, err := conflist.ParseSingle(i.Raw); err == nil && bytes.Equal(s.Wrap(), bare) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{single, single + Parked}, func(name string) bool {
+		i, _ := f.item(name)
+		s, _ := conflist.ParseSingle(i.Raw)
+		return bytes.Equal(s.Wrap(), bare)
+	})
 }
 
 // planOthers keeps our entry right in files that the runtime does not load
@@ -291,9 +287,9 @@ func (w Want) madeOf(f Folder, list Item, single string) bool {
 func (w Want) planOthers(f Folder, main, loaded string) []Action {
 	var actions []Action
 	for _, i := range f.Items {
-		l, err := conflist.Parse(i.Raw)
+		l, _ := conflist.Parse(i.Raw) // what is no list has no source and no entry
 		switch {
-		case i.Name == main || i.Name == loaded || i.Err != nil || err != nil || !conflist.IsList(i.Name):
+		case i.Name == main || i.Name == loaded || !conflist.IsList(i.Name):
 		case l.Source != "":
 			actions = append(actions, Action{Op: Remove, Name: i.Name, Why: "generated from " + l.Source + ", no longer wanted"})
 		case w.Owned && l.State(w.Entry) != conflist.Absent:

@@ -1,7 +1,6 @@
 package install
 
 import (
-	"path"
 	"strings"
 
 	"github.com/sluicemesh/sluice/cni/node/conflist"
@@ -17,8 +16,8 @@ func (w Want) Removal(f Folder) []Action {
 		}
 	}
 	for _, i := range f.Items {
-		if l, err := conflist.Parse(i.Raw); err == nil && conflist.IsList(i.Name) && i.Err == nil {
-			actions = append(actions, w.unchain(f, i, l)...)
+		if conflist.IsList(i.Name) {
+			actions = append(actions, w.unchain(f, i)...)
 		}
 	}
 	return actions
@@ -35,7 +34,8 @@ func (w Want) unpark(f Folder, parked Item, name string) []Action {
 }
 
 // unchain takes our entry out of one list, or the list away if we made it.
-func (w Want) unchain(f Folder, i Item, l conflist.List) []Action {
+func (w Want) unchain(f Folder, i Item) []Action {
+	l, _ := conflist.Parse(i.Raw) // what is no list has no source, no network and no entry
 	switch {
 	case l.Source != "":
 		return []Action{{Op: Remove, Name: i.Name, Why: "generated from " + l.Source}}
@@ -59,9 +59,6 @@ func (w Want) unchain(f Folder, i Item, l conflist.List) []Action {
 func (w Want) madeOfAny(f Folder, list Item) bool {
 	for _, i := range f.Items {
 		single := strings.TrimSuffix(i.Name, Parked)
-		if ext := path.Ext(single); ext != ".conf" && ext != ".json" {
-			continue
-		}
 		for _, name := range listNames(single) {
 			if name == list.Name && w.madeOf(f, list, single) {
 				return true

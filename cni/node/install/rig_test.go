@@ -109,7 +109,7 @@ func (h *host) loaded() (file string, types []string) {
 		return "", nil
 	}
 	i, _ := f.item(picked.Name)
-	l, _, err := asList(i)
+	l, err := asList(i)
 	must(h.t, err)
 	types = l.Types()
 	for _, d := range picked.DropIns {
