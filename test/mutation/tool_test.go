@@ -17,7 +17,7 @@ const fixture = "testdata/module"
 var known = target{dir: "known", tests: []suite{{"known", nil}}}
 
 func trying(match string, print *bytes.Buffer) options {
-	return options{match: regexp.MustCompile(match), parallel: 2, patience: time.Second, print: print}
+	return options{match: regexp.MustCompile(match), parallel: 2, patience: 2 * time.Second, print: print}
 }
 
 func TestEveryMistakeOfTheFixtureMeetsItsFate(t *testing.T) {
