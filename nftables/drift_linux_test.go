@@ -221,3 +221,23 @@ func TestManyAppliesAtOnceInOneNamespaceEndWithOneSetOfRules(t *testing.T) {
 		t.Errorf("afterwards %v, %v, want no drift", diffs, err)
 	}
 }
+
+func TestARuleThatAsksForAnEmptySetIsDriftAndIsRepaired(t *testing.T) {
+	v4, v6 := samples(t)
+	for _, kind := range []struct{ keys, rule string }{
+		{"inet_service", "tcp dport @empty drop"},
+		{"inet_service; flags interval", "tcp dport != @empty drop"},
+		{"ipv4_addr", "ip daddr @empty drop"},
+	} {
+		n, c := open(t)
+		mustApply(t, c, v4, v6, Options{})
+		n.MustRun("nft", "add set inet sluice empty { type "+kind.keys+"; }; add rule inet sluice nat-OUTPUT "+kind.rule)
+		if diffs, err := c.Check(t.Context(), v4, v6); err != nil || len(diffs) != 1 {
+			t.Errorf("%s: check found %v and %v, want one difference", kind.rule, diffs, err)
+		}
+		mustApply(t, c, v4, v6, Options{})
+		if diffs, err := c.Check(t.Context(), v4, v6); err != nil || len(diffs) != 0 {
+			t.Errorf("%s: after a second apply check found %v and %v", kind.rule, diffs, err)
+		}
+	}
+}

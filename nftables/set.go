@@ -138,16 +138,20 @@ func allOnes(n int) []byte {
 }
 
 // condition is the rule's condition that asks for the set; false if the set is
-// of a kind that we do not use.
+// of a kind that we do not use: of other keys, or empty, as somebody else's may be.
 func (s set) condition(at iptables.Place, inverted bool) (iptables.Match, bool) {
-	if at.Port {
-		var list []iptables.PortRange
-		for _, r := range s.ranges() {
-			list = append(list, iptables.PortRange{First: keyPort(r.first), Last: keyPort(r.last)})
-		}
-		return iptables.PortMatch(at.Side, inverted, list...), len(list) > 0 && s.keyLen == 2
+	ranges := s.ranges()
+	if !at.Port {
+		return addressCondition(at.Side, inverted, ranges)
 	}
-	return addressCondition(at.Side, inverted, s.ranges())
+	if len(ranges) == 0 || s.keyLen != 2 {
+		return nil, false
+	}
+	var list []iptables.PortRange
+	for _, r := range ranges {
+		list = append(list, iptables.PortRange{First: keyPort(r.first), Last: keyPort(r.last)})
+	}
+	return iptables.PortMatch(at.Side, inverted, list...), true
 }
 
 // addressCondition is the condition on one side's address for ranges of keys.
