@@ -7,8 +7,6 @@ import (
 	"github.com/sluicemesh/sluice/test/rig"
 )
 
-func TestMain(m *testing.M) { rig.Main(m) }
-
 // open returns a connection to a fresh namespace.
 func open(t *testing.T) (*rig.Namespace, *Conn) {
 	t.Helper()

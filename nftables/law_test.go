@@ -35,7 +35,7 @@ func sameOutcome(a, b iptables.Outcome) bool {
 
 func TestTablesDecideLikeTheRulesTheyCameFrom(t *testing.T) {
 	r := random(t)
-	for range 400 {
+	for range *rounds {
 		v4, v6 := randomRules(t, r)
 		for _, l := range []Layout{Inet, Split} {
 			ts, err := Translate(l, v4, v6)
@@ -81,7 +81,7 @@ func TestTheWayBackAndForthGivesTheSameTables(t *testing.T) {
 		}
 	}
 	check(samples(t))
-	for range 300 {
+	for range *rounds {
 		check(randomRules(t, r))
 	}
 }
@@ -89,7 +89,7 @@ func TestTheWayBackAndForthGivesTheSameTables(t *testing.T) {
 func TestNoRuleComparesAnOwnerToBeUnequal(t *testing.T) {
 	r := random(t)
 	inverted, divided := 0, 0
-	for range 300 {
+	for range *rounds {
 		v4, v6 := randomRules(t, r)
 		for _, c := range v4.Chains {
 			for _, rule := range c.Rules {

@@ -12,7 +12,10 @@ import (
 	"github.com/sluicemesh/sluice/iptables"
 )
 
-var seed = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the random settings and packets")
+var (
+	seed   = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the random settings and packets")
+	rounds = flag.Int("rounds", 300, "random rule sets of each law")
+)
 
 func random(t testing.TB) *rand.Rand {
 	t.Helper()
