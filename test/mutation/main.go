@@ -1,21 +1,28 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
 func main() {
 	o := commandLine(flag.CommandLine)
 	flag.Parse()
-	if err := o.mutation(".", targets()); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := o.mutation(ctx, ".", targets())
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -58,7 +65,7 @@ func (o options) wanted(all []target) ([]target, error) {
 
 // mutation runs the targets below a module's root and fails if a survivor is
 // not explained, or an explanation no longer needed.
-func (o options) mutation(root string, all []target) error {
+func (o options) mutation(ctx context.Context, root string, all []target) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return err
@@ -78,11 +85,14 @@ func (o options) mutation(root string, all []target) error {
 		if err != nil {
 			return err
 		}
-		outcomes, err := runner{o, root, scratch}.run(t)
+		outcomes, err := runner{o, root, scratch}.run(ctx, t)
 		if err != nil {
-			return err
+			return cmp.Or(ctx.Err(), err)
 		}
 		r.add(t, outcomes, explained)
+		if ctx.Err() != nil { // what was cut short says nothing
+			return ctx.Err()
+		}
 	}
 	return r.finish(o.out)
 }

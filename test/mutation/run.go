@@ -46,7 +46,7 @@ type runner struct {
 }
 
 // run tries every mutant of a target.
-func (r runner) run(t target) (iter.Seq[outcome], error) {
+func (r runner) run(ctx context.Context, t target) (iter.Seq[outcome], error) {
 	src, err := load(r.root, t.dir)
 	if err != nil {
 		return nil, err
@@ -58,17 +58,17 @@ func (r runner) run(t target) (iter.Seq[outcome], error) {
 	}
 	mutants = slices.DeleteFunc(mutants, r.unwanted)
 	if len(mutants) == 0 {
-		return r.all(nil, nil), nil
+		return r.all(ctx, nil, nil), nil
 	}
 	var programs []program
 	for i, s := range t.tests {
-		p, err := r.compile(s, overlay, filepath.Join(r.scratch, fmt.Sprintf("%s-%d.test", t.slug(), i)))
+		p, err := r.compile(ctx, s, overlay, filepath.Join(r.scratch, fmt.Sprintf("%s-%d.test", t.slug(), i)))
 		if err != nil {
 			return nil, err
 		}
 		programs = append(programs, p)
 	}
-	return r.all(programs, mutants), nil
+	return r.all(ctx, programs, mutants), nil
 }
 
 func (r runner) unwanted(m Mutant) bool { return !r.match.MatchString(m.Name()) }
@@ -104,15 +104,15 @@ func (r runner) overlay(t target, src *source) (path string, mutants []Mutant, e
 
 // compile builds a suite with the mutants in it, and sees that it passes while
 // none is chosen.
-func (r runner) compile(s suite, overlay, out string) (program, error) {
-	cmd := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", out, "./"+s.dir)
+func (r runner) compile(ctx context.Context, s suite, overlay, out string) (program, error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", out, "./"+s.dir)
 	cmd.Dir = r.root
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return program{}, fmt.Errorf("compile %s: %w\n%s", s.dir, err, text)
 	}
 	p := program{suite: s, path: out}
 	begin := time.Now()
-	if v, text := r.try(p, 0, 2*time.Minute); v != survived {
+	if v, text := r.try(ctx, p, 0, 2*time.Minute); v != survived {
 		return p, fmt.Errorf("the tests of %s fail without a mutant: %s", s.dir, text[max(0, len(text)-2000):])
 	}
 	p.took = time.Since(begin)
@@ -120,7 +120,7 @@ func (r runner) compile(s suite, overlay, out string) (program, error) {
 }
 
 // all tries the mutants side by side and gives each when its turn comes.
-func (r runner) all(programs []program, mutants []Mutant) iter.Seq[outcome] {
+func (r runner) all(ctx context.Context, programs []program, mutants []Mutant) iter.Seq[outcome] {
 	fates := make([]chan verdict, len(mutants))
 	for i := range fates {
 		fates[i] = make(chan verdict, 1)
@@ -130,7 +130,7 @@ func (r runner) all(programs []program, mutants []Mutant) iter.Seq[outcome] {
 		for i, m := range mutants {
 			turn <- struct{}{}
 			go func() {
-				fates[i] <- r.fate(programs, m.Number)
+				fates[i] <- r.fate(ctx, programs, m.Number)
 				<-turn
 			}()
 		}
@@ -145,17 +145,17 @@ func (r runner) all(programs []program, mutants []Mutant) iter.Seq[outcome] {
 }
 
 // fate runs one suite after the other until one notices.
-func (r runner) fate(programs []program, mutant int) verdict {
+func (r runner) fate(ctx context.Context, programs []program, mutant int) verdict {
 	for _, p := range programs {
-		if v, _ := r.try(p, mutant, r.patience+10*p.took); v != survived {
+		if v, _ := r.try(ctx, p, mutant, r.patience+10*p.took); v != survived {
 			return v
 		}
 	}
 	return survived
 }
 
-func (r runner) try(p program, mutant int, limit time.Duration) (verdict, []byte) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+func (r runner) try(ctx context.Context, p program, mutant int, limit time.Duration) (verdict, []byte) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.path, append([]string{"-test.failfast", "-test.short"}, p.args...)...)
 	cmd.Dir = filepath.Join(r.root, p.dir)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -21,11 +23,12 @@ func trying(match string, print *bytes.Buffer) options {
 }
 
 func TestEveryMistakeOfTheFixtureMeetsItsFate(t *testing.T) {
+	t.Parallel()
 	root, err := filepath.Abs(fixture)
 	if err != nil {
 		t.Fatal(err)
 	}
-	outcomes, err := runner{trying("", nil), root, t.TempDir()}.run(known)
+	outcomes, err := runner{trying("", nil), root, t.TempDir()}.run(t.Context(), known)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,12 +57,13 @@ func TestEveryMistakeOfTheFixtureMeetsItsFate(t *testing.T) {
 }
 
 func TestMatchTriesOnlySomeAndDoesNotMissTheRest(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ match, says, fails string }{
 		{"Limit: <", "known: 1 mutants, 0 killed, 0 stuck, 1 survived", ""},
 		{"nowhere", "known: 0 mutants", "no mutant was tried"},
 	} {
 		var printed bytes.Buffer
-		err := trying(c.match, &printed).mutation(fixture, []target{known})
+		err := trying(c.match, &printed).mutation(t.Context(), fixture, []target{known})
 		if got := errorText(err); got != c.fails || !strings.Contains(printed.String(), c.says) {
 			t.Errorf("-match %q\nprints %s\n  want %s\nfails with %q, want %q", c.match, printed.String(), c.says, got, c.fails)
 		}
@@ -85,8 +89,19 @@ func TestWithoutFlagsEveryMutantIsTried(t *testing.T) {
 func TestAnUnknownTargetIsRefused(t *testing.T) {
 	o := trying("", nil)
 	o.only = "known,unheard"
-	if err := o.mutation(fixture, []target{known}); errorText(err) != `no target is named "unheard"` {
+	if err := o.mutation(t.Context(), fixture, []target{known}); errorText(err) != `no target is named "unheard"` {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnInterruptedRunEndsItsTestsAndClaimsNothing(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	o := trying("Count: delete", new(bytes.Buffer))
+	o.patience = time.Hour
+	if err := o.mutation(ctx, fixture, []target{known}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 	}
 }
 
