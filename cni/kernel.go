@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/interception"
@@ -48,18 +50,25 @@ func (k Kernel) Check(ctx context.Context, path string, c builder.Config) error 
 	return &Error{Code: CodeVerify, Message: message, Details: drift[0]}
 }
 
-// Remove implements [Rules]. A namespace that cannot be opened is gone: the
-// runtime has deleted it, or left an empty file in its place.
+// Remove implements [Rules]. It is no error if the namespace is gone.
 func (k Kernel) Remove(ctx context.Context, path string) error {
 	ns, err := open(path)
-	if err != nil {
+	if gone(err) {
 		return nil
+	}
+	if err != nil {
+		return unusable(err)
 	}
 	defer ns.Close()
 	return coded("the container's rules could not be removed", within(ns, func() error {
 		_, err := interception.Clean(ctx, k.Options)
 		return err
 	}))
+}
+
+// gone: the runtime has deleted the namespace, or left an empty file in its place.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, netns.ErrNoNamespace)
 }
 
 // Usable implements [Rules].
@@ -69,10 +78,14 @@ func (k Kernel) Usable(ctx context.Context) error { return interception.Usable(c
 func inside(path string, fn func() error) error {
 	ns, err := open(path)
 	if err != nil {
-		return &Error{Code: CodeEnvironment, Message: "CNI_NETNS cannot be used", Details: err.Error(), Err: err}
+		return unusable(err)
 	}
 	defer ns.Close()
 	return within(ns, fn)
+}
+
+func unusable(err error) error {
+	return &Error{Code: CodeEnvironment, Message: "CNI_NETNS cannot be used", Details: err.Error(), Err: err}
 }
 
 func open(path string) (*netns.Namespace, error) {

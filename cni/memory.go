@@ -20,24 +20,23 @@ type Memory string
 // Remember keeps the first interface that a container was programmed for;
 // later ones change nothing. The id must be a valid CNI_CONTAINERID.
 func (m Memory) Remember(id, ifname string) error {
+	if first, err := m.Recall(id); err != nil || first != "" {
+		return err
+	}
 	if err := os.MkdirAll(string(m), 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(m.file(id), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(ifname + "\n")
-	return errors.Join(err, f.Close())
+	return os.WriteFile(m.file(id), []byte(ifname+"\n"), 0o600)
 }
 
-// Recall returns the interface that the container was programmed for.
-func (m Memory) Recall(id string) (ifname string, ok bool) {
+// Recall returns the interface that the container was programmed for, nothing
+// if it was not, or if a call was ended before it could say.
+func (m Memory) Recall(id string) (ifname string, err error) {
 	text, err := os.ReadFile(m.file(id))
-	return strings.TrimSpace(string(text)), err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(text)), err
 }
 
 // Forget is no error for a container that is not remembered.

@@ -275,8 +275,8 @@ func TestDelWithoutNamespaceForgetsTheContainer(t *testing.T) {
 	if code, out := h.call("DEL", config(), "CNI_NETNS="); code != 0 || len(h.rules.did) != 1 {
 		t.Errorf("got %d %s, rules %v", code, out, h.rules.did)
 	}
-	if _, ok := h.memory.Recall("c1"); ok {
-		t.Error("the container is still remembered")
+	if ifname, err := h.memory.Recall("c1"); ifname != "" || err != nil {
+		t.Error("the container is still remembered", ifname, err)
 	}
 }
 
@@ -284,8 +284,30 @@ func TestAFailedStaticAddIsNotRemembered(t *testing.T) {
 	h := newHost(t)
 	h.rules.err = errors.New("no")
 	h.call("ADD", config(`"interception":{}`))
-	if _, ok := h.memory.Recall("c1"); ok {
-		t.Error("a failed ADD is remembered")
+	if ifname, err := h.memory.Recall("c1"); ifname != "" || err != nil {
+		t.Error("a failed ADD is remembered", ifname, err)
+	}
+}
+
+func TestDelThatCannotReadWhatItRememberedFails(t *testing.T) {
+	h := newHost(t)
+	h.call("ADD", config(`"interception":{}`))
+	if err := errors.Join(h.memory.Forget("c1"), os.Mkdir(filepath.Join(string(h.memory), "c1"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := h.call("DEL", config()); code == 0 || len(h.rules.did) != 1 {
+		t.Errorf("got %d %s, rules %v; want an error and no removal", code, out, h.rules.did)
+	}
+}
+
+func TestAnAddThatWasEndedBeforeItCouldRememberIsRememberedByTheNext(t *testing.T) {
+	h := newHost(t)
+	if err := os.WriteFile(filepath.Join(string(h.memory), "c1"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.call("ADD", config(`"interception":{}`))
+	if ifname, err := h.memory.Recall("c1"); ifname != "eth0" || err != nil {
+		t.Errorf("got %q, %v; want eth0", ifname, err)
 	}
 }
 

@@ -66,10 +66,11 @@ func (c *call) check() error {
 // a namespace may outlive its network, so there the interface that was
 // programmed for takes the rules with it. Nothing that is gone is an error.
 func (c *call) del() error {
-	readable := c.ArgsErr == nil
-	ifname, remembered := c.Memory.Recall(c.ContainerID)
-	if !readable || c.Args.Kubernetes() || !remembered || ifname != c.Ifname {
+	if c.ArgsErr != nil || c.Args.Kubernetes() {
 		return nil
+	}
+	if ifname, err := c.Memory.Recall(c.ContainerID); err != nil || ifname != c.Ifname {
+		return err
 	}
 	if c.Netns != "" {
 		if err := c.Rules.Remove(c.ctx, c.Netns); err != nil {

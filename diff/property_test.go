@@ -59,7 +59,6 @@ func (s *space) vector(p iptables.Packet, path iptables.Path) []byte {
 	put(dimMark, p.Mark)
 	put(dimConnMark, p.ConnMark)
 	flag(dimTransparent, p.Transparent)
-	flag(dimMidstream, p.Midstream)
 	return bits
 }
 
@@ -152,7 +151,7 @@ func randomMatch(r *rand.Rand, path iptables.Path) iptables.Match {
 		if path == iptables.Leaving {
 			return not(iptables.ByUID(iptables.IDRange{First: pick[uint32](r, 0, 1000), Last: pick[uint32](r, 1000, 1337)}))
 		}
-		return pick[iptables.Match](r, iptables.TransparentSocket{}, iptables.Opens(), iptables.Not(iptables.Opens()))
+		return iptables.TransparentSocket{}
 	case 9:
 		if path == iptables.Leaving {
 			return not(iptables.ByGID(iptables.OneID(1337)))
@@ -260,7 +259,6 @@ func randomPacket(r *rand.Rand) (iptables.Packet, iptables.Path) {
 		SrcPort: 40000, DstPort: pick(r, ports...), State: pick(r, states()...),
 		Mark: pick(r, marks...),
 	}
-	p.Midstream = p.Protocol == iptables.ProtoTCP && r.IntN(2) == 0
 	if p.State == iptables.StateEstablished || p.State == iptables.StateRelated {
 		p.ConnMark, p.Reply = pick(r, marks...), r.IntN(2) == 0
 	}

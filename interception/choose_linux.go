@@ -3,6 +3,7 @@ package interception
 import (
 	"context"
 	"errors"
+	"io/fs"
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/iptables"
@@ -14,7 +15,8 @@ import (
 type chooser struct {
 	native native
 	stands bool  // rules of ours are in nf_tables
-	unsure error // why that could not be found out
+	unsure error // why it could not be found out where rules of ours stand
+	hidden error // why this process may not find that out
 	env    xtables.Env
 	// needsIPv6: auto passes over an iptables without ip6tables.
 	needsIPv6 bool
@@ -30,8 +32,14 @@ func look(ctx context.Context, conn *nftables.Conn, o Options) chooser {
 
 func lookNative(ctx context.Context, conn *nftables.Conn, o Options) chooser {
 	n := native{conn: conn, opts: nftables.Options{Counters: o.counters}}
-	stands, err := n.stands(ctx)
-	return chooser{native: n, stands: stands, unsure: err}
+	ch := chooser{native: n}
+	var err error
+	if ch.stands, err = n.stands(ctx); errors.Is(err, fs.ErrPermission) {
+		ch.hidden = err
+	} else {
+		ch.unsure = err
+	}
+	return ch
 }
 
 // lookFor is look for one choice of backend: no program is looked for where
@@ -49,7 +57,9 @@ func lookFor(ctx context.Context, b builder.Backend, conn *nftables.Conn, o Opti
 
 // beside adds what there is of iptables.
 func (ch chooser) beside(env xtables.Env) chooser {
-	ch.env, ch.unsure = env, errors.Join(ch.unsure, env.Doubt())
+	ch.env = env
+	ch.unsure = errors.Join(ch.unsure, env.Doubt())
+	ch.hidden = errors.Join(ch.hidden, env.Hidden())
 	return ch
 }
 

@@ -27,7 +27,7 @@ func Clean(ctx context.Context, o Options) (Report, error) {
 	defer nft.Close()
 	var report Report
 	ch := look(ctx, nft, o)
-	errs := []error{ch.unsure}
+	errs := []error{ch.unsure, ch.hidden}
 	for _, b := range ch.present() {
 		changed, err := b.apply(ctx, nothing())
 		report.Changed = append(report.Changed, changed...)

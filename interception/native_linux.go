@@ -51,11 +51,11 @@ func (n native) read(ctx context.Context, f iptables.Family) (iptables.Ruleset, 
 }
 
 // stands says whether rules of ours are in nf_tables. A kernel without
-// nf_tables holds none, and who may not ask may not change anything either;
-// any other failure is an error, since rules that were overlooked would stay.
+// nf_tables holds none; any other failure is an error, since rules that were
+// overlooked would stay.
 func (n native) stands(ctx context.Context) (bool, error) {
 	present, err := n.conn.Present(ctx)
-	for _, harmless := range []error{unix.EINVAL, unix.EOPNOTSUPP, unix.EPROTONOSUPPORT, fs.ErrPermission, fs.ErrNotExist} {
+	for _, harmless := range []error{unix.EINVAL, unix.EOPNOTSUPP, unix.EPROTONOSUPPORT, fs.ErrNotExist} {
 		if errors.Is(err, harmless) {
 			return false, nil
 		}

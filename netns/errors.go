@@ -5,6 +5,10 @@ import (
 	"fmt"
 )
 
+// ErrNoNamespace is a file that is there and no namespace, as what is left when
+// one that was mounted on it has gone.
+var ErrNoNamespace = errors.New("this file is no namespace")
+
 // ErrUnsupported is what everything that touches a namespace returns on a
 // system other than Linux.
 var ErrUnsupported = errors.New("network namespaces exist on Linux only")

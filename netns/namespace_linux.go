@@ -62,7 +62,7 @@ func identify(fd int) (ID, error) {
 		return ID{}, err
 	}
 	if disk.Type != unix.NSFS_MAGIC {
-		return ID{}, errors.New("this file is no namespace")
+		return ID{}, ErrNoNamespace
 	}
 	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
 	if err == nil && kind != unix.CLONE_NEWNET {

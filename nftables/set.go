@@ -110,21 +110,20 @@ func predecessor(key string) string {
 	return string(b)
 }
 
-// ranges is the inverse of with, for elements in ascending order. A range ends
-// before the next element, whether that is its end or another range's beginning.
+// ranges is the inverse of with, for elements in ascending order.
 func (s set) ranges() []bounds {
 	var out []bounds
 	open := false
 	for _, e := range s.elements {
-		if !s.interval {
+		switch {
+		case !s.interval:
 			out = append(out, bounds{e.key, e.key})
-			continue
-		}
-		if open {
+		case e.end && open:
 			out[len(out)-1].last = predecessor(e.key)
-		}
-		if open = !e.end; open {
+			open = false
+		case !e.end:
 			out = append(out, bounds{e.key, string(allOnes(s.keyLen))})
+			open = true
 		}
 	}
 	return out
@@ -169,8 +168,8 @@ func addressCondition(side iptables.Side, inverted bool, ranges []bounds) (iptab
 	if len(list) == 0 {
 		return nil, false
 	}
-	m, _ := addresses(side, inverted, list...)
-	return m, m != nil
+	m, reason := addresses(side, inverted, list...)
+	return m, m != nil && reason == ""
 }
 
 func keyPort(key string) iptables.Port {

@@ -20,14 +20,12 @@ func matchText(m iptables.Match, all []iptables.Match) string {
 	case iptables.Source, iptables.Destination, iptables.InSet:
 		return addressText(m)
 	case iptables.Protocol:
-		if !m.Not && slices.ContainsFunc(all, isTransport) {
+		if !m.Not && slices.ContainsFunc(all, isPort) {
 			return "" // "tcp dport" implies it
 		}
 		return "meta l4proto " + not(m.Not) + protocolText(m.Number)
 	case iptables.SourcePort, iptables.DestinationPort, iptables.MultiPort:
 		return portText(m, transportWord(protocol(all)))
-	case iptables.Opening:
-		return "tcp flags " + not(m.Not) + "syn / fin,syn,rst,ack"
 	case iptables.PacketMark:
 		return "meta mark " + markText(m.Not, m.Value, m.Mask)
 	case iptables.ConnMark:
@@ -116,7 +114,7 @@ func portText(m iptables.Match, word string) string {
 	side := map[iptables.Side]string{iptables.SrcSide: " sport ", iptables.DstSide: " dport "}[at.Side]
 	var texts []string
 	for _, r := range iptables.PortsOf(m) {
-		texts = append(texts, strings.ReplaceAll(r.String(), ":", "-"))
+		texts = append(texts, strings.Replace(r.String(), ":", "-", 1))
 	}
 	if len(texts) == 1 {
 		return word + side + not(inverted) + texts[0]

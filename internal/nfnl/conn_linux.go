@@ -69,9 +69,15 @@ func (c *Conn) send(ctx context.Context, b *Buffer, ack int) (first uint32, err 
 	if err := c.makeRoom(b.Len()); err != nil {
 		return 0, err
 	}
-	err = unix.Sendto(c.fd, b.data, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
-	return first, os.NewSyscallError("send to netfilter", err)
+	if err := unix.Sendto(c.fd, b.data, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return first, lost("send to", err)
+	}
+	return first, nil
 }
+
+// lost hides the number: why a question or its answer was lost must not be
+// taken for the kernel's answer, which comes in a message.
+func lost(what string, err error) error { return errors.New(what + " netfilter: " + err.Error()) }
 
 // makeRoom widens the send buffer: netlink takes a message only if it fits in
 // whole, less 32 bytes (net/netlink/af_netlink.c, netlink_sendmsg).
@@ -102,8 +108,7 @@ func (c *Conn) receive() ([]byte, error) {
 		case err == unix.EAGAIN:
 			return nil, fmt.Errorf("no answer from netfilter: %w", os.ErrDeadlineExceeded)
 		case err != nil:
-			// Why an answer was lost must not be taken for the answer.
-			return nil, errors.New("receive from netfilter: " + err.Error())
+			return nil, lost("receive from", err)
 		}
 		return c.in[:n], nil
 	}

@@ -55,11 +55,18 @@ func (e Env) standing(flavour Flavour, family iptables.Family) Standing {
 }
 
 // Doubt is why it is not known what stands here, although it could be: rules of
-// ours that were overlooked would stay. What the kernel lacks, or what this
-// process may not ask, is no doubt: it can't have been changed from here either.
-func (e Env) Doubt() error {
+// ours that were overlooked would stay.
+func (e Env) Doubt() error { return e.refusal(Failed) }
+
+// Hidden is why this process may not see what stands here. It can't have put
+// it there either, but it must not say that nothing is left.
+func (e Env) Hidden() error { return e.refusal(Capability) }
+
+// refusal is the first of a kind. What the kernel lacks refuses too, but holds
+// no rules.
+func (e Env) refusal(k Kind) error {
 	for _, s := range e.Standing {
-		if s.Err != nil && KindOf(s.Err) == Failed {
+		if s.Err != nil && KindOf(s.Err) == k {
 			return s.Err
 		}
 	}

@@ -122,6 +122,30 @@ func TestPluginKilledAtEveryStepOfDelTheNextDelLeavesNothing(t *testing.T) {
 	})
 }
 
+func TestPluginRefusedAtEveryStepOfDelTheNextDelLeavesNothing(t *testing.T) {
+	eachPlugin(t, func(t *testing.T, p plugin) {
+		p.must("ADD")
+		p.must("DEL")
+		before := p.Pod.State()
+		points := 0
+		for n := first(); ; n, points = n+*every, points+1 {
+			p.must("ADD")
+			at, done, out, err := p.disturb("DEL", n, Action{})
+			if !done {
+				break
+			}
+			if at.Call != "write stdout" && err != nil && !strings.Contains(out, `"code":`) || strings.Contains(out, "panic:") {
+				t.Errorf("refused at %s, DEL ended with %v and\n%s", at, err, out)
+			}
+			p.must("DEL")
+			if diff := p.differs(before); diff != "" {
+				t.Errorf("refused at %s, then DEL, this is left or lost:\n%s", at, diff)
+			}
+		}
+		record(t, "refuse a system call to the plugin's DEL", points, 0)
+	})
+}
+
 // A pod starts captured, or the runtime is told that it cannot start.
 func TestPluginRefusedAtEveryStepOfAddFailsClosed(t *testing.T) {
 	eachPlugin(t, func(t *testing.T, p plugin) {
