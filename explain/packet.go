@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/iptables"
@@ -15,6 +16,7 @@ type first struct {
 	assumed  []string
 	question Question
 	rules    iptables.Ruleset
+	place    *Place
 }
 
 // ephemeral is a source port that a client gets from the kernel
@@ -22,13 +24,13 @@ type first struct {
 const ephemeral iptables.Port = 40000
 
 func newFirst(q Question, s Subject, rs iptables.Ruleset) first {
-	f := first{question: q, rules: rs}
+	f := first{question: q, rules: rs, place: s.Place}
 	f.packet = iptables.Packet{Protocol: q.Protocol, DstPort: iptables.Port(q.To.Port()), SrcPort: ephemeral, State: iptables.StateNew}
 	f.destination()
 	if q.Inbound() {
-		f.path, f.packet.In = iptables.Arriving, f.iface("arrives")
+		f.path, f.packet.In = iptables.Arriving, f.arrivesBy()
 	} else {
-		f.path, f.packet.Out = iptables.Leaving, f.iface("leaves")
+		f.path, f.packet.Out = iptables.Leaving, f.leavesBy()
 		f.packet.Owner = f.owner(s.Config)
 	}
 	f.source()
@@ -39,26 +41,30 @@ func (f *first) assume(format string, args ...any) {
 	f.assumed = append(f.assumed, fmt.Sprintf(format, args...))
 }
 
-// own is an address of the pod.
-func (f *first) own() netip.Addr {
+// own is an address of the pod, and whether it is known to be one.
+func (f *first) own() (addr netip.Addr, known bool) {
 	for _, a := range f.question.Own {
 		if iptables.FamilyOf(a) == f.rules.Family {
-			return a
+			return a, true
 		}
 	}
-	if f.rules.Family == iptables.V6 {
-		return netip.MustParseAddr("2001:db8::10")
+	if h, ok := f.place.of(f.rules.Family); ok {
+		return h.Addr, true
 	}
-	return netip.MustParseAddr("192.0.2.10")
+	if f.rules.Family == iptables.V6 {
+		return netip.MustParseAddr("2001:db8::10"), false
+	}
+	return netip.MustParseAddr("192.0.2.10"), false
 }
 
 func (f *first) destination() {
 	f.packet.Dst = f.question.To.Addr()
-	if !f.packet.Dst.IsValid() {
-		f.packet.Dst = f.own()
-		if len(f.question.Own) == 0 {
-			f.assume("%s stands for the pod's own address (--pod-ip names it)", f.packet.Dst)
-		}
+	if f.packet.Dst.IsValid() {
+		return
+	}
+	known := false
+	if f.packet.Dst, known = f.own(); !known {
+		f.assume("%s stands for the pod's own address (--pod-ip names it)", f.packet.Dst)
 	}
 }
 
@@ -66,22 +72,36 @@ func (f *first) toItself() bool {
 	if f.packet.Dst.IsLoopback() || !f.question.To.Addr().IsValid() || f.packet.Dst == f.question.Source {
 		return true
 	}
-	for _, a := range f.question.Own {
-		if a == f.packet.Dst {
-			return true
-		}
-	}
-	return false
+	_, home := f.place.at(f.packet.Dst)
+	return home || slices.Contains(f.question.Own, f.packet.Dst)
 }
 
-func (f *first) iface(verb string) string {
+// leavesBy is the interface that the connection takes out of the process.
+func (f *first) leavesBy() string {
 	switch {
 	case f.question.Interface != "":
 		return f.question.Interface
-	case !f.question.Inbound() && f.toItself():
+	case f.toItself():
 		return "lo"
+	case f.place == nil:
+		f.assume("it leaves by eth0 (--iface says otherwise)")
+		return "eth0"
+	case f.place.Out.Interface == "":
+		f.assume("it leaves by eth0 (--iface says otherwise); there is no route to %s now, so the kernel refuses it before it meets a rule", f.packet.Dst)
+		return "eth0"
 	}
-	f.assume("it %s by eth0 (--iface says otherwise)", verb)
+	return f.place.Out.Interface
+}
+
+// arrivesBy is the interface that the connection comes in by.
+func (f *first) arrivesBy() string {
+	if f.question.Interface != "" {
+		return f.question.Interface
+	}
+	if h, ok := f.place.at(f.packet.Dst); ok {
+		return h.Interface
+	}
+	f.assume("it arrives by eth0 (--iface says otherwise)")
 	return "eth0"
 }
 
@@ -97,8 +117,10 @@ func (f *first) source() {
 		f.packet.Src = iptables.Loopback(f.rules.Family)
 	case f.packet.Out == "lo":
 		f.packet.Src = f.packet.Dst
+	case f.place != nil && f.packet.Out == f.place.Out.Interface && f.place.Out.Addr.IsValid():
+		f.packet.Src = f.place.Out.Addr
 	default:
-		f.packet.Src = f.own()
+		f.packet.Src, _ = f.own()
 	}
 }
 

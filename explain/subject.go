@@ -14,6 +14,8 @@ type Subject struct {
 	Config *builder.Config
 	// Origin says where the rules are from, for people: "rules.v4".
 	Origin string
+	// Place is where the rules stand; nil when that is not known.
+	Place *Place
 	// Annotation names the annotation behind a setting's flag, "" if there is
 	// none. May be nil.
 	Annotation func(flag string) string

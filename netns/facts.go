@@ -38,6 +38,12 @@ type Link struct {
 	Up    bool // administratively
 }
 
+// Hop is how a namespace sends to an address. The zero Hop: it does not.
+type Hop struct {
+	Interface string     // lo for the namespace's own addresses
+	Source    netip.Addr // that a socket without one of its own gets
+}
+
 // LoUp reports whether the loopback interface is up. It is down in a fresh
 // namespace, and neither self-calls nor IPv6 routes over lo work then.
 func (f Facts) LoUp() bool {

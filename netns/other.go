@@ -2,7 +2,10 @@
 
 package netns
 
-import "context"
+import (
+	"context"
+	"net/netip"
+)
 
 // Namespace exists on Linux only; here none can be opened.
 type Namespace struct{}
@@ -72,6 +75,9 @@ func (c *Conn) Close() error { return nil }
 
 // Look returns ErrUnsupported.
 func (c *Conn) Look(context.Context) (Facts, error) { return Facts{}, ErrUnsupported }
+
+// Hop returns ErrUnsupported.
+func (c *Conn) Hop(context.Context, netip.Addr) (Hop, error) { return Hop{}, ErrUnsupported }
 
 // Read returns ErrUnsupported.
 func (c *Conn) Read(context.Context) (Plumbing, error) { return Plumbing{}, ErrUnsupported }

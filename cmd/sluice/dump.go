@@ -1,17 +1,14 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"github.com/sluicemesh/sluice/interception"
 	"github.com/sluicemesh/sluice/iptables"
 )
 
@@ -144,49 +141,4 @@ func familyOf(text string) iptables.Family {
 		}
 	}
 	return iptables.V4
-}
-
-// others says that a connection meets more rules than those of one backend.
-func others(one interception.Live, all []interception.Live) string {
-	var names []string
-	for _, l := range all {
-		if l.Backend != one.Backend {
-			names = append(names, l.Backend)
-		}
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	return "a connection passes the rules of " + strings.Join(names, " and ") + " too, and whichever captures or drops it has done so"
-}
-
-func rank(l interception.Live) int {
-	if (subject{rules: l.Rules}).ours() {
-		return 1
-	}
-	return 0
-}
-
-// readLive reads the rules of a namespace, a subject for each backend that
-// holds any. Looking changes nothing, so any namespace may be named.
-func readLive(ctx context.Context, log logger, name string) ([]subject, error) {
-	var live []interception.Live
-	err := enter(name, true, func() (err error) {
-		live, err = interception.Read(ctx, interception.Options{Debug: log.debug})
-		return err
-	})
-	// The backend that holds rules of ours is what most people ask about.
-	slices.SortStableFunc(live, func(a, b interception.Live) int { return rank(b) - rank(a) })
-	title := "live"
-	if name != "" {
-		title += " namespace " + name
-	}
-	var list []subject
-	for _, l := range live {
-		list = append(list, subject{title: title + ", backend " + l.Backend, note: others(l, live), rules: l.Rules})
-	}
-	if err == nil && len(list) == 0 {
-		list = []subject{{title: title + ", no rules", rules: []iptables.Ruleset{{Family: iptables.V4}, {Family: iptables.V6}}}}
-	}
-	return list, err
 }

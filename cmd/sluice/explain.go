@@ -80,6 +80,9 @@ func runExplain(ctx context.Context, p program, v *values) error {
 	if err != nil {
 		return err
 	}
+	if err := a.placed(ctx, subjects, question); err != nil {
+		return err
+	}
 	list := []explained{}
 	for _, s := range subjects {
 		list = append(list, answer(s, question))
@@ -117,7 +120,7 @@ func answer(s subject, q explain.Question) explained {
 	if origin == "" {
 		origin = "settings"
 	}
-	e.Answers = explain.Ask(explain.Subject{Rules: s.rules, Config: s.config(), Origin: origin, Annotation: annotationOf}, q)
+	e.Answers = explain.Ask(explain.Subject{Rules: s.rules, Config: s.config(), Origin: origin, Place: s.place, Annotation: annotationOf}, q)
 	return e
 }
 

@@ -60,6 +60,12 @@ func runGraph(ctx context.Context, p program, v *values) error {
 		}
 		return &usageError{fmt.Errorf("a picture shows one rule set, not %d: %s", len(subjects), strings.Join(titles, "; "))}
 	}
+	if asked != nil {
+		err = a.placed(ctx, subjects, *asked)
+	}
+	if err != nil {
+		return err
+	}
 	return drawSubject(p.stdout, subjects[0], family, asked, format)
 }
 
@@ -121,7 +127,7 @@ func pictureTitle(s subject, f iptables.Family) string {
 // highlight notes the way of a connection, and its end.
 func highlight(o *graph.Options, s subject, rs iptables.Ruleset, q explain.Question) {
 	s.rules = []iptables.Ruleset{rs}
-	answers := explain.Ask(explain.Subject{Rules: s.rules, Config: s.config()}, q)
+	answers := explain.Ask(explain.Subject{Rules: s.rules, Config: s.config(), Place: s.place}, q)
 	if len(answers) == 0 || len(answers[0].Ways) == 0 {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/sluicemesh/sluice/cni/netconf"
 	"github.com/sluicemesh/sluice/cni/podapi"
 	"github.com/sluicemesh/sluice/cni/podsettings"
+	"github.com/sluicemesh/sluice/explain"
 	"github.com/sluicemesh/sluice/iptables"
 )
 
@@ -22,6 +23,7 @@ type subject struct {
 	// parsed is what the rules were made of; nil if that is not known.
 	parsed *builder.Parsed
 	rules  []iptables.Ruleset
+	place  *explain.Place // of living rules, as it bears on what is asked
 }
 
 func (s subject) config() *builder.Config {

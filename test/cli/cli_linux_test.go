@@ -306,3 +306,20 @@ func TestAMigrationThatFailsIsUndone(t *testing.T) {
 	says(t, s.in(pod, 1, classic("--backend", "nftables", "-m", "TPROXY")...), "remove the old rules in iptables-nft", "out of order")
 	same(t, before, pod.State())
 }
+
+func TestExplainKnowsTheNamespaceThatItLooksAt(t *testing.T) {
+	s, pod := build(t), rig.NewNamespace(t, "pod")
+	pod.IP("link", "add", "net1", "type", "bridge")
+	pod.IP("addr", "add", "192.0.2.77/24", "dev", "net1")
+	pod.IP("link", "set", "net1", "up")
+	s.in(pod, 0, classic()...)
+	for question, want := range map[string]string{
+		"--from proxy --to 192.0.2.77:80": "Captured: the connection goes to the proxy's inbound port 15006.",
+		"--to 192.0.2.77:80":              "Not captured: the connection goes straight to 192.0.2.77:80.",
+		"--in --to :80":                   "to 192.0.2.77:80, arriving by net1",
+		"--to 192.0.2.80:80":              "no: from 192.0.2.77, not 127.0.0.6",
+		"--to 198.51.100.1:80":            "there is no route to 198.51.100.1 now",
+	} {
+		says(t, s.in(pod, 0, append([]string{"explain", "--live"}, strings.Fields(question)...)...), want)
+	}
+}
