@@ -10,7 +10,9 @@ import (
 )
 
 func TestAKnownPlaceIsAskedInsteadOfAssumed(t *testing.T) {
-	home := func(addr, iface string) explain.Home { return explain.Home{Addr: netip.MustParseAddr(addr), Interface: iface} }
+	home := func(addr, iface string) explain.Home {
+		return explain.Home{Addr: netip.MustParseAddr(addr), Interface: iface}
+	}
 	own := []explain.Home{home("fe80::1", "net1"), home("192.0.2.5", "net1"), home("192.0.2.6", "net2"), home("2001:db8::5", "net1")}
 	for _, c := range []struct {
 		name    string

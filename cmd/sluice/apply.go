@@ -53,6 +53,7 @@ func applyCommand(p program) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "istio-iptables [flags]",
 		Aliases: []string{"apply"},
+		Args:    spareWords,
 		Short:   "Program the rules, verify them; with --dry-run print them instead",
 		Long: `Builds the interception rules from flags, environment and files, loads them with
 one restore for each family, and verifies them by reading back. Rules that are
@@ -64,6 +65,15 @@ put back.`,
 	v := bind(c, p, settingOptions(), applyOptions(), probeOptions(), sourceOptions(), namespaceOptions(), compatibleOptions(), logOptions())
 	c.RunE = func(c *cobra.Command, words []string) error { return runApply(c.Context(), p, v, words) }
 	return c
+}
+
+// spareWords lets words pass behind the mesh's spelling of the command, whose
+// tool ignores them: on virtual machines it is called as istio-iptables init.
+func spareWords(c *cobra.Command, words []string) error {
+	if c.CalledAs() == "apply" {
+		return noWords(c, words)
+	}
+	return nil
 }
 
 func runApply(ctx context.Context, p program, v *values, words []string) error {
@@ -165,13 +175,14 @@ func (a applyRun) program(ctx context.Context, c builder.Config) error {
 		return err
 	})
 	if err == nil {
-		a.log.report("applied", report)
+		a.log.report("applied", "the namespace is as wanted", report)
 	}
 	return err
 }
 
-// report is the handful of lines that a run says when all is well.
-func (l logger) report(verb string, r interception.Report) {
+// report is the handful of lines that a run says when all is well: verb is what
+// was done, settled how it was already if there was nothing to do.
+func (l logger) report(verb, settled string, r interception.Report) {
 	for _, remark := range r.Remarks {
 		l.warn("%s", remark)
 	}
@@ -181,11 +192,12 @@ func (l logger) report(verb string, r interception.Report) {
 	for _, c := range r.Changed {
 		l.debug("%s", c)
 	}
+	took := r.Took.Round(100 * time.Microsecond)
 	if len(r.Changed) == 0 {
-		l.info("nothing to do: the namespace is as wanted (%s)", r.Took.Round(100*time.Microsecond))
+		l.info("nothing to do: %s (%s)", settled, took)
 		return
 	}
-	l.info("%s and verified%s in %s", verb, families(r), r.Took.Round(100*time.Microsecond))
+	l.info("%s and verified%s in %s", verb, families(r), took)
 }
 
 func families(r interception.Report) string {

@@ -15,7 +15,7 @@ func checkCommand(p program) *cobra.Command {
 		Short: "Compare the live namespace with the wanted rules, order included",
 		Long: `Reads the rules, routes and addresses of the namespace and compares them with
 what the settings want. Exit code 0: the same. 2: drift, listed on stdout.`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 	}
 	v := bind(c, p, settingOptions(), sourceOptions(), namespaceOptions(), logOptions())
 	c.RunE = func(c *cobra.Command, _ []string) error { return runCheck(c.Context(), p, v) }
@@ -59,7 +59,11 @@ func cleanCommand(p program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "clean [flags]",
 		Short: "Remove everything that is ours, in every backend, whatever the settings were",
-		Args:  cobra.NoArgs,
+		Long: `Removes the mesh's chains and the jumps into them from all iptables flavours, the
+table inet sluice, routes and routing rules of protocol 201, and ::6 on lo, and
+verifies it by reading back. What others have made stays. Exit code 0: gone, or
+nothing was there.`,
+		Args: noWords,
 	}
 	v := bind(c, p, namespaceOptions(), logOptions())
 	c.RunE = func(c *cobra.Command, _ []string) error { return runClean(c.Context(), p, v) }
@@ -76,7 +80,7 @@ func runClean(ctx context.Context, p program, v *values) error {
 		if err != nil {
 			return err
 		}
-		log.report("cleaned", report)
+		log.report("cleaned", "nothing of ours is there", report)
 		return nil
 	})
 }

@@ -37,7 +37,7 @@ compared by their names. Exit code 0: equivalent. 2: different.`,
 		Example: `  sluice diff main/deploy.yaml deploy.yaml
   sluice diff live:web settings -b '*' -i '*'
   sluice diff 'flags:-b * -i *' istio.rules`,
-		Args: cobra.ExactArgs(2),
+		Args: twoOperands,
 	}
 	own := []option{
 		{flag: "own", boolean: true, help: "look at the mesh's chains and the jumps into them only, not at the rules of others"},
@@ -47,6 +47,13 @@ compared by their names. Exit code 0: equivalent. 2: different.`,
 	v := bind(c, p, own, settingOptions(), sourceOptions(), logOptions())
 	c.RunE = func(c *cobra.Command, args []string) error { return runDiff(c.Context(), p, v, args) }
 	return c
+}
+
+func twoOperands(_ *cobra.Command, args []string) error {
+	if len(args) != 2 {
+		return &usageError{fmt.Errorf("diff compares two things, A and B, not %d: 'sluice diff --help' says what they can be", len(args))}
+	}
+	return nil
 }
 
 // pair is two subjects that are compared, and what came of it.

@@ -13,7 +13,7 @@ func doctorCommand(p program) *cobra.Command {
 		Long: `Looks at capabilities, backends, IPv6, locks and what may be in the way, and
 changes nothing: each backend is tried out in a network namespace of its own.
 Exit code 0: rules can be programmed. 69: no backend works. 77: NET_ADMIN is missing.`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 	}
 	v := bind(c, p, []option{{flag: "format", fallback: "text", help: "text or json"}}, namespaceOptions())
 	c.RunE = func(c *cobra.Command, _ []string) error {

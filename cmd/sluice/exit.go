@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/sluicemesh/sluice/builder"
-	"github.com/sluicemesh/sluice/explain"
 	"github.com/sluicemesh/sluice/interception"
 )
 
@@ -44,7 +43,6 @@ func exitCode(err error) int {
 		problems builder.Problems
 		problem  *builder.Problem
 		manifest manifestErrors
-		question *explain.QuestionError
 	)
 	switch {
 	case err == nil:
@@ -52,7 +50,7 @@ func exitCode(err error) int {
 	case errors.As(err, &own):
 		return int(own)
 	case errors.As(err, &usage), errors.As(err, &problems), errors.As(err, &problem),
-		errors.As(err, &manifest), errors.As(err, &question):
+		errors.As(err, &manifest):
 		return exitUsage
 	}
 	switch interception.KindOf(err) {

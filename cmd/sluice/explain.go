@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -47,7 +48,7 @@ both outcomes are shown.`,
   sluice explain -f deploy/ --from proxy --to :8080
   iptables-save | sluice explain --rules - --in --to :8080
   sluice explain --live --netns web --to 192.0.2.80:443/udp`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 	}
 	own := []option{
 		{flag: "all", boolean: true, help: "show every rule; by default a long run that does not match is one line"},
@@ -72,10 +73,7 @@ type explained struct {
 func runExplain(ctx context.Context, p program, v *values) error {
 	a := applyRun{p: p, v: v, log: newLogger(p, v), known: offline()}
 	format := v.oneOf("format", "text", "json")
-	question, err := asked(v).Parse()
-	if err != nil {
-		return err
-	}
+	question := v.question()
 	subjects, err := a.subjects(ctx)
 	if err != nil {
 		return err
@@ -102,10 +100,23 @@ func runExplain(ctx context.Context, p program, v *values) error {
 	return err
 }
 
-func asked(v *values) explain.Asked {
+// question reads the question that flags ask.
+func (v *values) question() explain.Question {
 	a := explain.Asked{From: v.text("from"), To: v.text("to"), In: v.bool("in"), Interface: v.text("iface"), Source: v.text("source")}
 	a.PodIPs = items(v.text("pod-ip"))
-	return a
+	return v.parsed("", a)
+}
+
+// parsed is a question. What is wrong with it is reported together with what is
+// wrong with the settings, and as that of one flag if its parts have none each.
+func (v *values) parsed(flag string, a explain.Asked) explain.Question {
+	q, err := a.Parse()
+	var bad explain.QuestionErrors
+	errors.As(err, &bad)
+	for _, e := range bad {
+		v.refuse(cmp.Or(flag, e.Option), e.Value, e.Reason, e.Accepted)
+	}
+	return q
 }
 
 func answer(s subject, q explain.Question) explained {
@@ -146,7 +157,7 @@ func (a applyRun) subjects(ctx context.Context) ([]subject, error) {
 		return nil, err
 	}
 	switch {
-	case len(a.v.problems) > 0:
+	case len(a.v.problems) > 0 && (rules != "" || live):
 		return nil, a.v.problems
 	case rules != "":
 		s, err := readDumps(a.p.stdin, items(rules))

@@ -26,7 +26,7 @@ stands out.`,
 		Example: `  sluice graph -b '*' -i '*' > rules.svg
   sluice graph --rules istio.rules --format mermaid
   sluice graph -b '*' -i '*' --highlight 'outside :8080' > inbound.svg`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 	}
 	own := []option{
 		{flag: "format", fallback: "svg", help: "svg, dot or mermaid"},
@@ -45,10 +45,7 @@ func runGraph(ctx context.Context, p program, v *values) error {
 	if v.text("family") != "" {
 		family = map[string]iptables.Family{"4": iptables.V4, "6": iptables.V6}[v.oneOf("family", "4", "6")]
 	}
-	asked, err := highlighted(v.text("highlight"))
-	if err != nil {
-		return err
-	}
+	asked := v.highlighted()
 	subjects, err := a.subjects(ctx)
 	if err != nil {
 		return err
@@ -70,16 +67,18 @@ func runGraph(ctx context.Context, p program, v *values) error {
 }
 
 // highlighted reads "FROM TO"; nil for nothing.
-func highlighted(text string) (*explain.Question, error) {
+func (v *values) highlighted() *explain.Question {
+	text := v.text("highlight")
 	fields := strings.Fields(text)
-	if len(fields) == 0 {
-		return nil, nil
+	switch len(fields) {
+	case 0:
+		return nil
+	case 2:
+		q := v.parsed("highlight", explain.Asked{From: fields[0], To: fields[1]})
+		return &q
 	}
-	if len(fields) != 2 {
-		return nil, &usageError{fmt.Errorf("flag --highlight: %q is not FROM and TO, such as 'app 192.0.2.80:443'", text)}
-	}
-	q, err := explain.Asked{From: fields[0], To: fields[1]}.Parse()
-	return &q, err
+	v.refuse("highlight", text, "not two words", "FROM and TO of explain, such as 'app 192.0.2.80:443'")
+	return nil
 }
 
 func drawSubject(w io.Writer, s subject, family iptables.Family, q *explain.Question, format string) error {

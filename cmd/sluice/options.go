@@ -61,12 +61,33 @@ func (v *values) add(o option) {
 	v.texts[o.flag] = text
 	v.options = append(v.options, o)
 	fs := v.command.Flags()
-	fs.StringVarP(text, o.flag, o.short, "", o.usage())
-	f := fs.Lookup(o.flag)
+	f := fs.VarPF(flagText{text, o.boolean}, o.flag, o.short, o.usage())
 	f.Hidden = o.hidden
 	if o.boolean {
 		f.NoOptDefVal = "true"
 	}
+}
+
+// flagText is a flag's text as it stands on the command line.
+type flagText struct {
+	text    *string
+	boolean bool
+}
+
+func (g flagText) String() string { return "" } // no default: the line of help has it
+
+// Set takes the text; whoever asks for the option parses it.
+func (g flagText) Set(text string) error {
+	*g.text = text
+	return nil
+}
+
+// Type is what help and completion show.
+func (g flagText) Type() string {
+	if g.boolean {
+		return "bool"
+	}
+	return "string"
 }
 
 // usage is the flag's line of help, with its default and variables.
@@ -193,8 +214,12 @@ func (v *values) oneOf(flag string, words ...string) string {
 }
 
 func (v *values) refuse(flag, value, reason, accepted string) {
-	_, origin, ok := v.given(v.option(flag))
-	if !ok {
+	o := v.option(flag)
+	_, origin, ok := v.given(o)
+	switch {
+	case !ok && o.fallback == "":
+		origin = o.origin()
+	case !ok:
 		origin = "default"
 	}
 	v.problems = append(v.problems, &builder.Problem{Flag: flag, Origin: origin, Value: value, Reason: reason, Accepted: accepted})

@@ -35,7 +35,7 @@ func validateCommand(p program) *cobra.Command {
 an application and as arriving from outside, and compares where each one ends
 with what the settings want. What the privileges do not allow is listed with the
 reason. Changes nothing. Exit code 0: all well. 126: interception does not work.`,
-		Args: cobra.NoArgs,
+		Args: noWords,
 	}
 	format := []option{{flag: "format", fallback: "text", help: "of the report: text or json"}}
 	v := bind(c, p, settingOptions(), probeOptions(), format, sourceOptions(), namespaceOptions(), logOptions())

@@ -9,7 +9,7 @@ import (
 )
 
 func versionCommand(p program) *cobra.Command {
-	c := &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "version", Short: "Print the version", Args: noWords}
 	v := bind(c, p, []option{{flag: "format", fallback: "text", help: "text or json"}})
 	c.RunE = func(*cobra.Command, []string) error {
 		format := v.oneOf("format", "text", "json")
