@@ -3,6 +3,7 @@ package interception
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/sluicemesh/sluice/iptables"
 	"github.com/sluicemesh/sluice/iptables/xtables"
@@ -31,7 +32,11 @@ func (t tables) applyRules(ctx context.Context, wants []iptables.Ruleset) ([]str
 	report, err := xtables.Apply(ctx, t.Backend, wants)
 	var changed []string
 	for _, c := range report.Changes {
-		changed = append(changed, fmt.Sprintf("%s %s: %d changes in %v", t.name(), c.Family, c.Lines, c.Tables))
+		var names []string
+		for _, table := range c.Tables {
+			names = append(names, string(table))
+		}
+		changed = append(changed, fmt.Sprintf("%s %s: %d changes in %s", t.name(), c.Family, c.Lines, strings.Join(names, ", ")))
 	}
 	return changed, err
 }

@@ -144,3 +144,26 @@ func TestAReportWithoutASingleCheckDoneIsNoPass(t *testing.T) {
 		t.Error("want a report in which nothing could be done not to pass")
 	}
 }
+
+func TestOnlyACaptureThatHappenedProvesInterception(t *testing.T) {
+	done := func(s Status, wants ...builder.Verdict) Result {
+		r := Result{Status: s}
+		for _, w := range wants {
+			r.Check.Probes = append(r.Check.Probes, Probe{Want: w})
+		}
+		return r
+	}
+	for _, c := range []struct {
+		name    string
+		results []Result
+		want    string
+	}{
+		{"a capture", []Result{done(Passed, builder.Direct, builder.ToIn)}, "interception works: 1 check passed, 0 failed, 0 could"},
+		{"what is left alone anyway", []Result{done(Passed, builder.Direct), done(Passed), done(NotDone, builder.ToOut)}, "nothing is wrong, but nothing proves interception"},
+		{"a failure", []Result{done(Passed, builder.ToIn), done(Failed, builder.ToOut)}, "interception does NOT work: 1 check passed, 1 failed"},
+	} {
+		if got := (Report{Results: c.results}).Summary(); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: got %q, want %q at the beginning", c.name, got, c.want)
+		}
+	}
+}

@@ -4,8 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluicemesh/sluice/builder"
 )
 
 // Status is how a check ended.
@@ -69,6 +73,14 @@ func (r Report) OK() bool {
 	return done > 0 || len(r.Results) == 0
 }
 
+// Proven says whether something was captured that had to be. Without it a
+// report can pass where there are no rules at all: what was tried would not have
+// been captured anyway, for want of privileges or by the settings.
+func (r Report) Proven() bool {
+	captured := func(p Probe) bool { return p.Want != builder.Direct }
+	return slices.ContainsFunc(r.Results, func(x Result) bool { return x.Status == Passed && slices.ContainsFunc(x.Check.Probes, captured) })
+}
+
 // Text writes one line for each check, its findings below it, and the sum.
 func (r Report) Text(w io.Writer) error {
 	var b strings.Builder
@@ -86,12 +98,19 @@ func (r Report) Text(w io.Writer) error {
 	return err
 }
 
+func plural(n int, word string) string {
+	if n != 1 {
+		word += "s"
+	}
+	return strconv.Itoa(n) + " " + word
+}
+
 func detail(x Result) string {
 	switch {
 	case x.Status == NotDone:
 		return ": " + x.Reason
 	case len(x.Check.Probes) > 0:
-		return fmt.Sprintf(": %d probes", len(x.Check.Probes))
+		return ": " + plural(len(x.Check.Probes), "probe")
 	}
 	return ""
 }
@@ -103,10 +122,13 @@ func (r Report) Summary() string {
 		count[x.Status]++
 	}
 	verdict := "interception works"
-	if !r.OK() {
+	switch {
+	case !r.OK():
 		verdict = "interception does NOT work"
+	case !r.Proven():
+		verdict = "nothing is wrong, but nothing proves interception: what could be tried is not to be captured"
 	}
-	text := fmt.Sprintf("%s: %d checks passed, %d failed, %d could not be done, in %s", verdict, count[Passed], count[Failed], count[NotDone], r.Took.Round(time.Millisecond))
+	text := fmt.Sprintf("%s: %s passed, %d failed, %d could not be done, in %s", verdict, plural(count[Passed], "check"), count[Failed], count[NotDone], r.Took.Round(time.Millisecond))
 	if r.Early != "" {
 		text += "; gave up early: " + r.Early
 	}
@@ -133,12 +155,13 @@ func (r Report) JSON(w io.Writer) error {
 	e.SetIndent("", "  ")
 	return e.Encode(struct {
 		OK           bool     `json:"ok"`
+		Proven       bool     `json:"proven"`
 		Summary      string   `json:"summary"`
 		Checks       []result `json:"checks"`
 		Moved        []Moved  `json:"counters,omitempty"`
 		Rounds       int      `json:"rounds"`
 		Milliseconds int64    `json:"milliseconds"`
-	}{r.OK(), r.Summary(), results, r.Moved, r.Rounds, r.Took.Milliseconds()})
+	}{r.OK(), r.Proven(), r.Summary(), results, r.Moved, r.Rounds, r.Took.Milliseconds()})
 }
 
 // maxTermination keeps a message well within what Kubernetes shows: 4096 bytes

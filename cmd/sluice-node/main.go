@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -45,23 +46,28 @@ func main() {
 // dispatch finds the command; without one, a person gets the list.
 func dispatch(ctx context.Context, args []string, out, log io.Writer) error {
 	if len(args) == 0 {
-		return usage("want a command")
+		return badUsage("want a command\n\n" + usage())
+	}
+	if slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		_, err := io.WriteString(out, usage())
+		return err
 	}
 	for _, c := range commands() {
 		if c.name == args[0] {
 			return c.run(ctx, args[1:], out, log)
 		}
 	}
-	return usage(fmt.Sprintf("unknown command %q", args[0]))
+	return badUsage(fmt.Sprintf("unknown command %q\n\n", args[0]) + usage())
 }
 
-func usage(why string) error {
+// usage is what there is to call.
+func usage() string {
 	var text strings.Builder
-	text.WriteString(why + "\n\nsluice-node COMMAND [flags]   (COMMAND -h lists the flags)\n")
+	text.WriteString("sluice-node COMMAND [flags]   (COMMAND -h lists the flags)\n")
 	for _, c := range commands() {
 		fmt.Fprintf(&text, "  %-10s %s\n", c.name, c.does)
 	}
-	return badUsage(text.String())
+	return text.String()
 }
 
 // badUsage is a mistake on the command line.
@@ -72,7 +78,7 @@ func (e badUsage) Error() string { return string(e) }
 // notReady is an answer, not a failure: status found work to do.
 var errNotReady = errors.New("not installed")
 
-// exit maps errors to the codes of docs/cli.md: 0 done, 1 failed, 2 status
+// exit maps errors to exit codes: 0 done, 1 failed, 2 status
 // differs, 64 bad usage.
 func exit(err error, log io.Writer) int {
 	var bad badUsage

@@ -83,6 +83,14 @@ func TestInstallOnceWithoutAConfigurationSaysSoAndFails(t *testing.T) {
 	}
 }
 
+func TestHelpIsAnAnswerAndNoMistake(t *testing.T) {
+	for _, word := range []string{"help", "-h", "--help"} {
+		if code, out, log := call(t, word); code != 0 || !strings.Contains(out, "uninstall") || log != "" {
+			t.Errorf("%s: got exit %d, %q %q; want 0 and the commands", word, code, out, log)
+		}
+	}
+}
+
 func TestBadUsageIsExit64AndNamesTheMistake(t *testing.T) {
 	_, flags := node(t)
 	for _, tt := range []struct {
