@@ -32,6 +32,10 @@ func targets() []target {
 			dir: "iptables/xtables", tests: []suite{{"iptables/xtables", []string{"-seed=1"}}},
 			files: []string{"apply.go", "undo.go", "classify.go", "detect.go", "version.go", "env.go", "error.go", "flavour.go", "kernel.go", "kind.go", "via.go"},
 		},
+		{
+			dir: "nftables", tests: []suite{{"nftables", []string{"-test.run=Tables|Sets|Owner|Refusals", "-rounds=30", "-seed=1"}}},
+			files: []string{"divide.go", "error.go", "name.go", "normal.go", "plan.go", "rulesets.go", "set.go", "table.go", "text.go", "textmatch.go", "translate.go", "weave.go"},
+		},
 		{dir: "cni/decide", tests: []suite{{"cni/decide", nil}}},
 		{dir: "cni/podsettings", tests: []suite{{"cni/podsettings", nil}, {"cni/decide", nil}}},
 		{dir: "cni/netconf", tests: []suite{{"cni/netconf", nil}}},
