@@ -34,6 +34,7 @@ func commandLine(flags *flag.FlagSet) *options {
 	flags.StringVar(&o.only, "only", "", "targets to run, separated by commas; empty is all")
 	flags.TextVar(o.match, "match", o.match, "`regexp` of the names of the mutants to try; empty is all")
 	flags.StringVar(&o.out, "out", "", "`file` to write the results into, as JSON")
+	flags.BoolVar(&o.list, "list", false, "print the targets and do nothing")
 	flags.IntVar(&o.parallel, "parallel", 2, "mutants tried at once")
 	return o
 }
@@ -41,6 +42,7 @@ func commandLine(flags *flag.FlagSet) *options {
 // options are what the command line says.
 type options struct {
 	only, out string
+	list      bool
 	match     *regexp.Regexp // the empty one is that of every mutant
 	parallel  int
 	patience  time.Duration // how much longer than usual tests may take before they are stuck
@@ -73,6 +75,12 @@ func (o options) mutation(ctx context.Context, root string, all []target) error 
 	wanted, err := o.wanted(all)
 	if err != nil {
 		return err
+	}
+	if o.list {
+		for _, t := range wanted {
+			fmt.Fprintln(o.print, t.dir)
+		}
+		return nil
 	}
 	scratch, err := os.MkdirTemp("", "sluice-mutation-")
 	if err != nil {

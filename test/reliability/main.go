@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -44,7 +45,7 @@ type fuzz struct {
 
 // soak is a record of test/soak.
 type soak struct {
-	What          string
+	What, Where   string
 	Times         int
 	Before, After struct{ Goroutines, Descriptors, HeapKiB, Namespaces int }
 	More          string
@@ -57,50 +58,73 @@ type mutation struct {
 	Survivors                       []struct{ Name, Why string }
 }
 
+// measured is what was found in the folder of the measurements.
+type measured struct {
+	Faults    []fault
+	Soaks     []soak
+	Fuzzes    []fuzz
+	Mutations []mutation
+}
+
 func main() {
-	if err := write("build/reliability", "docs/reliability.md"); err != nil {
+	if err := write(".", "build/reliability", "docs/reliability.md"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func write(dir, out string) error {
-	faults, err := lines[fault](filepath.Join(dir, "faults.json"))
+func write(root, dir, out string) error {
+	m, err := read(dir)
 	if err != nil {
 		return err
 	}
-	soaks, err := lines[soak](filepath.Join(dir, "soak.json"))
+	missing, err := compare(root, m)
 	if err != nil {
 		return err
 	}
-	fuzzes, err := fuzzed(filepath.Join(dir, "fuzz.txt"))
+	text, err := render(m, missing)
 	if err != nil {
 		return err
 	}
-	mutations, err := mutated(dir)
-	if err != nil {
-		return err
+	return os.WriteFile(out, text, 0o644)
+}
+
+// read reads the measurements. One that has not been made is none of this
+// command's failures: the page says so.
+func read(dir string) (m measured, err error) {
+	var errs [4]error
+	m.Faults, errs[0] = lines[fault](filepath.Join(dir, "faults.json"))
+	m.Soaks, errs[1] = lines[soak](filepath.Join(dir, "soak.json"))
+	m.Fuzzes, errs[2] = fuzzed(filepath.Join(dir, "fuzz.txt"))
+	m.Mutations, errs[3] = mutated(dir)
+	for i, err := range errs {
+		if errors.Is(err, fs.ErrNotExist) {
+			errs[i] = nil
+		}
 	}
-	t, err := template.New("page").Parse(page)
+	return m, errors.Join(errs[:]...)
+}
+
+func render(m measured, missing absent) ([]byte, error) {
+	t, err := template.New("page").Funcs(template.FuncMap{"code": code}).Parse(page)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var b bytes.Buffer
-	rows, total := sum(faults)
-	if err := t.Execute(&b, map[string]any{
-		"Faults": rows, "Total": total, "Soaks": soaks, "Fuzzes": fuzzes, "Mutations": mutations, "Reasons": reasons(mutations),
-	}); err != nil {
-		return err
-	}
-	return os.WriteFile(out, b.Bytes(), 0o644)
+	rows, total := sum(m.Faults)
+	err = t.Execute(&b, map[string]any{
+		"Faults": rows, "Total": total, "Soaks": m.Soaks, "Fuzzes": m.Fuzzes, "Mutations": m.Mutations, "Reasons": reasons(m.Mutations),
+		"Missing": missing,
+	})
+	return b.Bytes(), err
 }
+
+// code is names in type of their own: `a`, `b`.
+func code(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
 
 // mutated reads the results of one run of test/mutation or of several.
 func mutated(dir string) (all []mutation, err error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "mutation*.json"))
-	if err == nil && len(paths) == 0 {
-		err = fmt.Errorf("nothing in %s: make mutation", dir)
-	}
 	for _, path := range paths {
 		text, readErr := os.ReadFile(path)
 		var some []mutation

@@ -74,7 +74,7 @@ func note(t *testing.T, what string, times int, before, after use, more string) 
 	if *record == "" || t.Failed() {
 		return
 	}
-	line, err := json.Marshal(map[string]any{"What": what, "Times": times, "Before": before, "After": after, "More": more})
+	line, err := json.Marshal(map[string]any{"What": what, "Where": t.Name(), "Times": times, "Before": before, "After": after, "More": more})
 	if err != nil {
 		t.Fatal(err)
 	}
