@@ -3,15 +3,18 @@ package iptables
 // Difference is one place where a namespace is not what it should be.
 type Difference struct {
 	Table  Table
-	Chain  string
+	Chain  string // empty for the table itself
 	Number int // of the rule, from 1; 0 for the chain itself
 	Have   string
 	Want   string
 }
 
-// String reads as a line of a diff with its place: "nat ISTIO_OUTPUT 3: have …, want …".
+// String begins with the place: "nat ISTIO_OUTPUT rule 3: is …, should be …".
 func (d Difference) String() string {
-	place := string(d.Table) + " " + d.Chain
+	place := string(d.Table)
+	if d.Chain != "" {
+		place += " " + d.Chain
+	}
 	if d.Number > 0 {
 		place += " rule " + itoa(d.Number)
 	}

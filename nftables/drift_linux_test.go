@@ -33,7 +33,7 @@ func TestEverySingleEditIsDriftAndIsRepairedWithoutTouchingTheRest(t *testing.T)
 		{"add table inet sluice { flags dormant; }", "is switched off (flags dormant), should be in force"},
 		{"add chain inet sluice nat-OUTPUT { policy drop; }", "policy drop;"},
 		{"delete table inet sluice", "missing table"},
-		{"add table ip sluice", "ip sluice : unwanted table"},
+		{"add table ip sluice", "ip sluice: unwanted table"},
 	} {
 		t.Run(strings.ReplaceAll(edit.command, " ", "_"), func(t *testing.T) {
 			n, c := open(t)

@@ -232,16 +232,16 @@ func TestTablesThatDifferAreChangedWhereTheyDiffer(t *testing.T) {
 		},
 		{
 			"switched off", Tables{{Dormant: true}}, Tables{{}},
-			"delete table inet sluice\nadd table inet sluice\n", "inet sluice : is switched off (flags dormant), should be in force\n",
+			"delete table inet sluice\nadd table inet sluice\n", "inet sluice: is switched off (flags dormant), should be in force\n",
 		},
 		{
 			"another layout", Tables{{}}, Tables{{Only: iptables.V4}, {Only: iptables.V6, Chains: []Chain{{Name: "x", Rules: []Rule{simpleRule(0, iptables.Drop())}}}}},
 			"delete table inet sluice\nadd table ip sluice\nadd table ip6 sluice\nadd chain ip6 sluice x\nadd rule ip6 sluice x drop\n",
-			"inet sluice : unwanted table\nip sluice : missing table\nip6 sluice : missing table\n",
+			"inet sluice: unwanted table\nip sluice: missing table\nip6 sluice: missing table\n",
 		},
 		{
 			"nothing wanted", Tables{{Only: iptables.V4}, {Only: iptables.V6}}, nil,
-			"delete table ip sluice\ndelete table ip6 sluice\n", "ip sluice : unwanted table\nip6 sluice : unwanted table\n",
+			"delete table ip sluice\ndelete table ip6 sluice\n", "ip sluice: unwanted table\nip6 sluice: unwanted table\n",
 		},
 	} {
 		plan := Changes(c.have, c.want)

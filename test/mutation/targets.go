@@ -25,7 +25,7 @@ func targets() []target {
 	return []target{
 		{dir: "builder", tests: []suite{rounds, {"cmd/sluice", []string{"-test.run=Golden|Reference|Parse|Setting"}}, {"cni/podsettings", nil}, {"explain", nil}}},
 		{
-			dir: "iptables", tests: []suite{{"iptables", nil}, {"builder", []string{"-rounds=100", "-seed=1"}}, {"iptables/xtables", nil}},
+			dir: "iptables", tests: []suite{{"iptables", nil}, {"builder", []string{"-rounds=100", "-seed=1"}}, {"iptables/xtables", []string{"-seed=1"}}},
 			files: []string{"reconcile.go", "compare.go", "pack.go", "trace.go", "walk.go", "packet.go", "ruleset.go", "rule.go", "script.go", "table.go", "aggregate.go", "parse.go", "parsehead.go", "parserule.go"},
 		},
 		{
