@@ -71,7 +71,7 @@ func Changes(have, want Tables) Plan {
 		w, wanted := want.table(only)
 		if exists && (!wanted || h.Dormant || !sameHooks(h, w)) {
 			p.add(deleteTable, h, Chain{})
-			h, exists = Table{Only: only}, false
+			h, exists = Table{}, false
 		}
 		if wanted {
 			p.change(h, w, exists)
@@ -121,20 +121,19 @@ func (p *Plan) change(have, want Table, exists bool) {
 	}
 }
 
-// flush empties the chains that differ and returns those that are to be filled again.
+// flush empties the chains that differ and returns those that are to be filled
+// again. An unwanted one is wanted without rules.
 func (p *Plan) flush(have, want Table) []Chain {
 	var fill []Chain
 	for _, h := range have.Chains {
-		w, wanted := want.Chain(h.Name)
-		if wanted && slices.EqualFunc(h.Rules, w.Rules, serves) {
+		w, _ := want.Chain(h.Name)
+		if slices.EqualFunc(h.Rules, w.Rules, serves) {
 			continue
 		}
 		if len(h.Rules) > 0 {
 			p.add(flushChain, have, Chain{Name: h.Name})
 		}
-		if wanted {
-			fill = append(fill, w)
-		}
+		fill = append(fill, w)
 	}
 	return fill
 }
@@ -155,7 +154,7 @@ func Compare(have, want Tables) []iptables.Difference {
 			diffs = append(diffs, iptables.Difference{Table: tableLabel(h), Have: "table"})
 		case wanted && !exists:
 			diffs = append(diffs, iptables.Difference{Table: tableLabel(w), Want: "table"})
-		case wanted:
+		default:
 			diffs = append(diffs, compareTables(h, w)...)
 		}
 	}

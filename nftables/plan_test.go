@@ -216,6 +216,19 @@ func TestTablesThatDifferAreChangedWhereTheyDiffer(t *testing.T) {
 			"inet sluice nat-B rule 1: is meta nfproto ipv6 tcp dport 3 drop, should be tcp dport 3 drop\n",
 		},
 		{
+			"a base chain less", Tables{standing()}, Tables{edited(func(t *Table) { t.Chains = t.Chains[1:] })},
+			"flush chain inet sluice nat-OUTPUT\ndelete chain inet sluice nat-OUTPUT\n", "inet sluice nat-OUTPUT: unwanted chain\n",
+		},
+		{
+			"a base chain more", Tables{edited(func(t *Table) { t.Chains = t.Chains[1:] })}, Tables{standing()},
+			"add chain inet sluice nat-OUTPUT { type nat hook output priority -100; policy accept; }\nadd rule inet sluice nat-OUTPUT jump nat-A\n",
+			"inet sluice nat-OUTPUT: missing chain\n",
+		},
+		{
+			"an empty chain less", Tables{{Chains: []Chain{{Name: "nat-A"}}}}, Tables{{}},
+			"delete chain inet sluice nat-A\n", "inet sluice nat-A: unwanted chain\n",
+		},
+		{
 			"an emptied chain", Tables{edited(func(t *Table) { t.Chains[2].Rules = nil })}, Tables{standing()},
 			"add rule inet sluice nat-B tcp dport 3 drop\n", "inet sluice nat-B rule 1: missing tcp dport 3 drop\n",
 		},

@@ -80,8 +80,8 @@ func (t Table) undivided(c Chain) ([]Rule, bool) {
 }
 
 func isGotoRest(r Rule) bool {
-	j, ok := r.Target.(iptables.JumpTo)
-	return ok && j.Goto && isRest(j.Chain)
+	j, _ := r.Target.(iptables.JumpTo)
+	return j.Goto && isRest(j.Chain)
 }
 
 // joinOwners makes the last rule and the gotos before it one rule with inverted

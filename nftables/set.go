@@ -110,20 +110,21 @@ func predecessor(key string) string {
 	return string(b)
 }
 
-// ranges is the inverse of with, for elements in ascending order.
+// ranges is the inverse of with, for elements in ascending order. A range ends
+// before the next element, whether that is its end or another range's beginning.
 func (s set) ranges() []bounds {
 	var out []bounds
 	open := false
 	for _, e := range s.elements {
-		switch {
-		case !s.interval:
+		if !s.interval {
 			out = append(out, bounds{e.key, e.key})
-		case e.end && open:
+			continue
+		}
+		if open {
 			out[len(out)-1].last = predecessor(e.key)
-			open = false
-		case !e.end:
+		}
+		if open = !e.end; open {
 			out = append(out, bounds{e.key, string(allOnes(s.keyLen))})
-			open = true
 		}
 	}
 	return out
@@ -168,8 +169,8 @@ func addressCondition(side iptables.Side, inverted bool, ranges []bounds) (iptab
 	if len(list) == 0 {
 		return nil, false
 	}
-	m, reason := addresses(side, inverted, list...)
-	return m, m != nil && reason == ""
+	m, _ := addresses(side, inverted, list...)
+	return m, m != nil
 }
 
 func keyPort(key string) iptables.Port {

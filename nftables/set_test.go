@@ -130,6 +130,7 @@ func TestSetsOfOtherKindsAreNoConditionOfOurs(t *testing.T) {
 		"no address":                  {set{keyLen: 4}, addr},
 		"an address of three bytes":   {set{keyLen: 4, elements: keys("\xc0\x00\x02")}, addr},
 		"a range that ends shorter":   {set{keyLen: 3, interval: true, elements: keys("\xc0\x00\x02\x01")}, addr},
+		"a range that begins shorter": {set{keyLen: 4, interval: true, elements: keys("\xc0\x00\x02")}, addr},
 		"every address":               {set{keyLen: 4, interval: true, elements: keys("\x00\x00\x00\x00")}, addr},
 		"an address and a longer one": {set{keyLen: 4, elements: keys("\xc0\x00\x02\x01", "\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01")}, addr},
 	} {
@@ -142,8 +143,8 @@ func TestSetsOfOtherKindsAreNoConditionOfOurs(t *testing.T) {
 			t.Errorf("%q: got port %d, want %d", key, got, want)
 		}
 	}
-	closed := set{keyLen: 1, interval: true, elements: keys("\x05", "!\x07", "!\x09", "\x10")}
-	if got, want := closed.ranges(), []bounds{{"\x05", "\x06"}, {"\x10", "\xff"}}; !slices.Equal(got, want) {
+	strange := set{keyLen: 1, interval: true, elements: keys("\x05", "!\x07", "!\x09", "\x10", "\x20", "!\x22", "\xf0")}
+	if got, want := strange.ranges(), []bounds{{"\x05", "\x06"}, {"\x10", "\x1f"}, {"\x20", "\x21"}, {"\xf0", "\xff"}}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

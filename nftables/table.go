@@ -86,7 +86,7 @@ func (t Table) Chain(name string) (Chain, bool) {
 func (ts Tables) table(only iptables.Family) (Table, bool) {
 	i := slices.IndexFunc(ts, func(t Table) bool { return t.Only == only })
 	if i < 0 {
-		return Table{Only: only}, false
+		return Table{}, false
 	}
 	return ts[i], true
 }

@@ -103,6 +103,23 @@ func TestTablesSpellEachConditionAndTarget(t *testing.T) {
 	}
 }
 
+// Rules that Translate does not make, but somebody may have written.
+func TestTablesSpellWhatOthersWrote(t *testing.T) {
+	port := iptables.ToPort(iptables.OnePort(80))
+	for _, c := range []struct {
+		matches []iptables.Match
+		want    string
+	}{
+		{iptables.All(iptables.Protocol{Number: iptables.ProtoUDP, Not: true}, iptables.TCP(), port), "meta l4proto != udp tcp dport 80 drop"},
+		{iptables.All(iptables.Opaque{Words: []string{"meta", "cpu", "0"}}), "(meta cpu 0) drop"},
+	} {
+		r := Rule{Rule: iptables.Rule{Match: c.matches, Target: iptables.Drop()}}
+		if got := r.String(); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}
+
 func TestTablesWithoutRulesHookOrCounters(t *testing.T) {
 	drop := Rule{Rule: iptables.Rule{Target: iptables.Drop()}, Counted: true}
 	inet := Table{Chains: []Chain{{Name: "a", Hook: Hook{Type: "filter", Name: "input", Priority: -5, Drop: true}}, {Name: "b", Rules: []Rule{drop, drop}}}}

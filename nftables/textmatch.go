@@ -114,7 +114,7 @@ func portText(m iptables.Match, word string) string {
 	side := map[iptables.Side]string{iptables.SrcSide: " sport ", iptables.DstSide: " dport "}[at.Side]
 	var texts []string
 	for _, r := range iptables.PortsOf(m) {
-		texts = append(texts, strings.Replace(r.String(), ":", "-", 1))
+		texts = append(texts, strings.ReplaceAll(r.String(), ":", "-"))
 	}
 	if len(texts) == 1 {
 		return word + side + not(inverted) + texts[0]
