@@ -57,17 +57,15 @@ const (
 // score orders places: a primary plugin that really lies where its
 // configuration is read from is the best evidence there is.
 func (t Tried) score() int {
-	if t.Conf != Usable || t.Bin != Usable {
+	switch {
+	case t.Conf != Usable || t.Bin != Usable:
 		return 0
+	case t.Plugin:
+		return 3
+	case t.File != "":
+		return 2
 	}
-	score := 1
-	if t.File != "" {
-		score += 2
-	}
-	if t.Plugin {
-		score += 4
-	}
-	return score
+	return 1
 }
 
 // Discover looks at every known place under the host's root and gives the
@@ -94,33 +92,22 @@ func try(host hostfs.FS, p Place) Tried {
 	if t.Conf != Usable {
 		return t
 	}
-	dir, err := host.Resolve(p.ConfDir)
-	if err != nil {
-		return t
+	dir, _ := host.Resolve(p.ConfDir) // as in look, where it was found
+	f, _ := ReadFolder(host, dir)     // what cannot be read has no file to load
+	if main, _, _ := (Want{}).pick(f); main.Err == nil {
+		t.File = main.Name
+		t.Plugin = hasPrimary(host, p.BinDir, main)
 	}
-	f, err := ReadFolder(host, dir)
-	if err != nil {
-		return t
-	}
-	main, _, err := Want{}.pick(f)
-	if err != nil || main.Err != nil {
-		return t
-	}
-	t.File = main.Name
-	t.Plugin = hasPrimary(host, p.BinDir, main)
 	return t
 }
 
 // hasPrimary reports whether the first plugin of the configuration is there.
 func hasPrimary(host hostfs.FS, bin string, main Item) bool {
-	l, err := asList(main)
-	if err != nil || len(l.Types()) == 0 {
+	l, _ := asList(main)
+	if len(l.Types()) == 0 {
 		return false
 	}
-	real, err := host.Resolve(path.Join(bin, l.Types()[0]))
-	if err != nil {
-		return false
-	}
+	real, _ := host.Resolve(path.Join(bin, l.Types()[0])) // else the root, which is no file
 	info, err := os.Stat(host.Here(real))
 	return err == nil && info.Mode().IsRegular()
 }
