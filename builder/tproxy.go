@@ -29,15 +29,24 @@ func (b *build) transparentInbound() {
 	b.tproxy()
 }
 
-// tproxy hands new connections to the listener; established ones only need
-// their mark, which is the shorter way.
+// tproxy hands connections to the listener. What opens one goes there whatever
+// conntrack thinks of it: a client may use the port of a connection again that
+// was reset, and conntrack, which has not forgotten, takes it for the old one.
+// All else belongs to the socket that is there: the proxy's needs only the mark,
+// and one from before the rules nothing. No socket is there yet when the
+// listener answers by SYN cookies: then the connection's mark tells, which says
+// that TPROXY had its first packet.
 func (b *build) tproxy() {
 	divert := b.in(iptables.Mangle, iptables.ChainDivert)
 	divert.rule(whyTProxyMark, iptables.SetMark{Value: uint32(b.TProxyMark), Mask: iptables.FullMask})
 	divert.rule(whyTProxyMark, iptables.Accept())
 
 	tproxy := b.in(iptables.Mangle, iptables.ChainTProxy)
-	tproxy.rule(whyMode, iptables.Jump(iptables.ChainDivert), iptables.TCP(), iptables.InState(iptables.StateEstablished))
+	later := iptables.Not(iptables.Opens())
+	tproxy.rule(whyMode, iptables.Jump(iptables.ChainDivert), iptables.TCP(), later, iptables.TransparentSocket{NoWildcard: true})
+	tproxy.rule(whyMode, iptables.Return(), iptables.TCP(), later, iptables.Not(iptables.ConnMarked(iptables.SelfCallMark)))
+	tproxy.rule(whyMode, iptables.SetMark{Value: iptables.SelfCallMark, Mask: iptables.FullMask}, iptables.TCP())
+	tproxy.rule(whyMode, saveMark(), iptables.TCP())
 	tproxy.capture(whyInPort, iptables.TProxy{
 		Port: b.InboundPort, On: unspecified(b.family), Mark: uint32(b.TProxyMark), Mask: iptables.FullMask,
 	}, iptables.TCP())

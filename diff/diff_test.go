@@ -157,6 +157,17 @@ func TestTransparentModeIsToldByItsConnectionsFirst(t *testing.T) {
 	}
 }
 
+func TestRulesForWhatOpensAConnectionAndForTheRestAreToldApart(t *testing.T) {
+	rule := func(flags string) iptables.Ruleset {
+		return parse(t, "*mangle\n-A PREROUTING -i eth0 -p tcp "+flags+" -j DROP\n")
+	}
+	same(t, compare(t, rule(""), rule("--syn")), "TCP arriving by eth0, in any state, in mid-stream: was dropped, now direct")
+	same(t, compare(t, rule(""), rule("! --syn")),
+		"TCP arriving by eth0: was dropped, now direct",
+		"TCP arriving by eth0, in state ESTABLISHED, INVALID or UNTRACKED, that opens a connection: was dropped, now direct",
+		"TCP arriving by eth0, replies, that opens a connection: was dropped, now direct")
+}
+
 func TestConditionsThatAreNotModelledAreNamed(t *testing.T) {
 	was := parse(t, "*nat\n-A OUTPUT -p tcp -m time --timestart 10:00 -j REDIRECT --to-ports 15001\n")
 	same(t, compare(t, was, was))

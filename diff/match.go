@@ -53,6 +53,8 @@ func (w *walk) holdsState(m iptables.Match) bdd.Ref {
 	case iptables.ConnDirection:
 		reply := w.Var(w.fields[dimReply].first)
 		return w.And(w.tracked(), inverted(reply, !m.Reply))
+	case iptables.Opening:
+		return inverted(w.And(w.is(dimProtocol, uint32(iptables.ProtoTCP)), w.Var(w.fields[dimMidstream].first).Not()), m.Not)
 	case iptables.TransparentSocket:
 		return w.Var(w.fields[dimTransparent].first)
 	case iptables.InSet:

@@ -59,6 +59,7 @@ func (s *space) vector(p iptables.Packet, path iptables.Path) []byte {
 	put(dimMark, p.Mark)
 	put(dimConnMark, p.ConnMark)
 	flag(dimTransparent, p.Transparent)
+	flag(dimMidstream, p.Midstream)
 	return bits
 }
 
@@ -151,7 +152,7 @@ func randomMatch(r *rand.Rand, path iptables.Path) iptables.Match {
 		if path == iptables.Leaving {
 			return not(iptables.ByUID(iptables.IDRange{First: pick[uint32](r, 0, 1000), Last: pick[uint32](r, 1000, 1337)}))
 		}
-		return iptables.TransparentSocket{}
+		return pick[iptables.Match](r, iptables.TransparentSocket{}, iptables.Opens(), iptables.Not(iptables.Opens()))
 	case 9:
 		if path == iptables.Leaving {
 			return not(iptables.ByGID(iptables.OneID(1337)))
@@ -259,6 +260,7 @@ func randomPacket(r *rand.Rand) (iptables.Packet, iptables.Path) {
 		SrcPort: 40000, DstPort: pick(r, ports...), State: pick(r, states()...),
 		Mark: pick(r, marks...),
 	}
+	p.Midstream = p.Protocol == iptables.ProtoTCP && r.IntN(2) == 0
 	if p.State == iptables.StateEstablished || p.State == iptables.StateRelated {
 		p.ConnMark, p.Reply = pick(r, marks...), r.IntN(2) == 0
 	}

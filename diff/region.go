@@ -348,6 +348,7 @@ func (s *space) packet(bits []byte) (iptables.Packet, iptables.Path) {
 		SrcPort: iptables.Port(number(dimSrcPort)), DstPort: iptables.Port(number(dimDstPort)),
 		Mark: number(dimMark), ConnMark: number(dimConnMark), State: states()[number(dimState)],
 		Reply: number(dimReply) == 1, Transparent: number(dimTransparent) == 1,
+		Midstream: number(dimMidstream) == 1,
 	}
 	if number(dimOwned) == 1 {
 		p.Owner = &iptables.Owner{UID: number(dimUID), GID: number(dimGID)}

@@ -36,8 +36,11 @@ func (c *comparison) firstPackets() bdd.Ref {
 // ordinary is the first packets of connections, without any mark: what people
 // ask about.
 func (c *comparison) ordinary() bdd.Ref {
-	return c.And(c.firstPackets(), c.And(c.is(dimMark, 0), c.is(dimConnMark, 0)))
+	return c.And(c.And(c.firstPackets(), c.opening()), c.And(c.is(dimMark, 0), c.is(dimConnMark, 0)))
 }
+
+// opening is the packets that are not in the middle of a TCP connection.
+func (c *comparison) opening() bdd.Ref { return c.Var(c.fields[dimMidstream].first).Not() }
 
 // teller makes sentences of one kind. Packets outside of care need not be told
 // apart.
@@ -58,9 +61,15 @@ func (t teller) tell(x change, wider bdd.Ref) (told bdd.Ref) {
 	t.result.More = t.result.More || more
 	told = x.set
 	for _, b := range found {
+		if t.kind == Connections {
+			b.values[dimMidstream] = bdd.Everything
+		}
 		product := t.And(t.feasible, t.product(b))
 		if t.kind == Connections {
 			product = t.And(product, t.firstPackets())
+			if t.Minus(product, wider) != bdd.Nothing {
+				product = t.And(product, t.opening())
+			}
 			b.values[dimReply], b.values[dimState] = bdd.Everything, t.inState(iptables.StateNew)
 		}
 		d := Difference{Kind: t.kind, Packets: t.describe(b), Was: x.was, Now: x.now}
@@ -97,7 +106,7 @@ func (c *comparison) describe(b box) string {
 	parts := []string{c.protocols(b) + c.senders(b) + c.ways(b) + c.destinations(b)}
 	for _, s := range []string{
 		c.ports(b, dimDstPort, "port"), c.addresses(b, dimSrc, "from"), c.ports(b, dimSrcPort, "source port"), c.stateWords(b),
-		c.markWords(b.values[dimMark]), c.transparent(b),
+		c.markWords(b.values[dimMark]), c.transparent(b), c.midstream(b),
 	} {
 		if s != "" {
 			parts = append(parts, s)
@@ -152,4 +161,8 @@ func list[T any](elements []T, name func(T) string, and string) string {
 func (c *comparison) transparent(b box) string {
 	socket := c.Var(c.fields[dimTransparent].first)
 	return map[bdd.Ref]string{socket: "with a transparent socket", socket.Not(): "without a transparent socket"}[b.values[dimTransparent]]
+}
+
+func (c *comparison) midstream(b box) string {
+	return map[bdd.Ref]string{c.opening(): "that opens a connection", c.opening().Not(): "in mid-stream"}[b.values[dimMidstream]]
 }

@@ -28,6 +28,7 @@ const (
 	dimMark
 	dimConnMark
 	dimTransparent
+	dimMidstream // TCP, and does not open its connection
 	dimensions
 )
 
@@ -66,6 +67,7 @@ func newSpace(f iptables.Family, classes []string) *space {
 	widths := [dimensions]int{
 		dimPath: 1, dimProtocol: 8, dimReply: 1, dimState: 3, dimInterface: 1, dimOwned: 1, dimUID: 32, dimGID: 32,
 		dimDst: address, dimDstPort: 16, dimSrc: address, dimSrcPort: 16, dimMark: 32, dimConnMark: 32, dimTransparent: 1,
+		dimMidstream: 1,
 	}
 	for 1<<widths[dimInterface] < len(classes) {
 		widths[dimInterface]++
@@ -196,6 +198,7 @@ func (s *space) world() bdd.Ref {
 	implies(leaving.Not(), s.named("lo").Not()) // what arrives by lo left here: the walk follows it
 	implies(leaving.Not(), owned.Not())
 	implies(leaving, transparent.Not())
+	implies(s.is(dimProtocol, uint32(iptables.ProtoTCP)).Not(), s.Var(s.fields[dimMidstream].first).Not())
 	implies(owned.Not(), s.And(s.is(dimUID, 0), s.is(dimGID, 0)))
 	implies(s.withPorts().Not(), s.And(s.is(dimSrcPort, 0), s.is(dimDstPort, 0)))
 	implies(reply, s.inState(iptables.StateEstablished, iptables.StateRelated))

@@ -165,6 +165,15 @@ func TestLaterDropIsFound(t *testing.T) {
 	}
 }
 
+// A question is about the packet that opens a connection.
+func TestRulesForLaterPacketsAreSaidNotToApply(t *testing.T) {
+	s := dump(t, "*mangle\n-A PREROUTING -p tcp ! --syn -j DROP\n-A PREROUTING -p tcp --syn -m mark --mark 0x5 -j DROP\n")
+	got := ask(t, s, explain.Asked{In: true, To: ":80"}).Text(2)
+	if want := "opens a connection"; !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwant it to say %q", got, want)
+	}
+}
+
 func TestQuestionsThatCannotBeAskedAreRefused(t *testing.T) {
 	for _, a := range []explain.Asked{
 		{},

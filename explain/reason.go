@@ -54,6 +54,8 @@ func stateReason(m iptables.Match, p iptables.Packet) string {
 			return "not a reply"
 		}
 		return "a reply"
+	case iptables.Opening:
+		return openingReason(m.Not)
 	case iptables.TransparentSocket:
 		return "no transparent socket has this connection yet"
 	case iptables.InSet:
@@ -64,6 +66,13 @@ func stateReason(m iptables.Match, p iptables.Packet) string {
 		return "supposed not to hold: " + strings.Join(m.Words, " ")
 	}
 	return ""
+}
+
+func openingReason(not bool) string {
+	if not {
+		return "opens a connection"
+	}
+	return "does not open a connection"
 }
 
 func addressReason(way string, a netip.Addr, p netip.Prefix, not bool) string {

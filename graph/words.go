@@ -59,6 +59,8 @@ func stateCondition(m iptables.Match) string {
 			return "a reply"
 		}
 		return "no reply"
+	case iptables.Opening:
+		return not(m.Not) + "opening"
 	case iptables.TransparentSocket:
 		return "has a transparent socket"
 	case iptables.InSet:

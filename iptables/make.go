@@ -54,6 +54,9 @@ func InState(s ...State) Match { return ConnState{States: s} }
 // Reply matches packets of the reply direction of a tracked connection.
 func Reply() Match { return ConnDirection{Reply: true} }
 
+// Opens matches TCP packets that open a connection.
+func Opens() Match { return Opening{} }
+
 // Not inverts a condition. It panics for the few that have no inverse
 // (TransparentSocket, Opaque): that is a programming error.
 func Not(m Match) Match { //nolint:funlen // a table: one line per condition
@@ -95,6 +98,9 @@ func Not(m Match) Match { //nolint:funlen // a table: one line per condition
 		m.Not = !m.Not
 		return m
 	case ConnState:
+		m.Not = !m.Not
+		return m
+	case Opening:
 		m.Not = !m.Not
 		return m
 	case InSet:

@@ -121,6 +121,10 @@ type ConnDirection struct{ Reply bool }
 // (-m socket --transparent).
 type TransparentSocket struct{ NoWildcard bool }
 
+// Opening matches TCP packets that open a connection: of the flags SYN, ACK, RST
+// and FIN they carry SYN alone (-p tcp --syn).
+type Opening struct{ Not bool }
+
 // InSet matches an address against a named set of the kernel (ipset).
 type InSet struct {
 	Name string
@@ -199,10 +203,20 @@ func (m ConnDirection) words(string) []string {
 
 func (m TransparentSocket) words(string) []string {
 	if m.NoWildcard {
-		return []string{"-m", "socket", "--nowildcard", "--transparent"}
+		return []string{"-m", "socket", "--transparent", "--nowildcard"}
 	}
 	return []string{"-m", "socket", "--transparent"}
 }
+
+func (m Opening) words(string) []string {
+	return negate(m.Not, "--tcp-flags", openingMask, openingFlag)
+}
+
+// The flags of a packet that opens a connection, as iptables-save spells --syn.
+const (
+	openingMask = "FIN,SYN,RST,ACK"
+	openingFlag = "SYN"
+)
 
 func (m InSet) words(string) []string {
 	return module("set", negate(m.Not, "--match-set", quoted(m.Name), string(m.Side)))

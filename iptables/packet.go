@@ -35,6 +35,9 @@ type Packet struct {
 	State          State
 	// Reply says that the packet belongs to the reply direction of its connection.
 	Reply bool
+	// Midstream says that a TCP packet does not open its connection: it carries
+	// not SYN alone of SYN, ACK, RST and FIN.
+	Midstream bool
 	// Transparent says that a transparent socket exists for the packet.
 	Transparent bool
 }
@@ -116,6 +119,10 @@ func (m ConnState) holds(p Packet) Answer {
 func (m ConnDirection) holds(p Packet) Answer { return answer(p.tracked() && p.Reply == m.Reply) }
 
 func (m TransparentSocket) holds(p Packet) Answer { return answer(p.Transparent) }
+
+func (m Opening) holds(p Packet) Answer {
+	return answer((p.Protocol == ProtoTCP && !p.Midstream) != m.Not)
+}
 
 func (m InSet) holds(p Packet) Answer {
 	if m.Elements == nil {

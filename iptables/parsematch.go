@@ -41,7 +41,7 @@ func reading(read func(value string, not bool) (Match, error)) optionReader {
 func moduleOption(module, option string) optionReader {
 	switch module {
 	case "tcp", "udp":
-		return portOption(option)
+		return protocolOption(module, option)
 	case "multiport":
 		return multiportOption(option)
 	case "socket":
@@ -65,6 +65,35 @@ func moduleOption(module, option string) optionReader {
 	case "comment --comment":
 		return comment
 	}
+	return nil
+}
+
+func protocolOption(module, option string) optionReader {
+	switch module + " " + option {
+	case "tcp --syn":
+		return func(p *ruleParser, not bool) error {
+			p.words = p.words[1:]
+			p.add(Opening{not})
+			return nil
+		}
+	case "tcp --tcp-flags":
+		return tcpFlags
+	}
+	return portOption(option)
+}
+
+// tcpFlags reads "MASK FLAGS". All but those of --syn stay opaque.
+func tcpFlags(p *ruleParser, not bool) error {
+	if len(p.words) < 3 {
+		return errors.New("--tcp-flags needs two lists of flags")
+	}
+	mask, flags := p.words[1], p.words[2]
+	p.words = p.words[3:]
+	if mask == openingMask && flags == openingFlag {
+		p.add(Opening{not})
+		return nil
+	}
+	p.add(Opaque{Words: module(p.module, negate(not, "--tcp-flags", mask, flags))})
 	return nil
 }
 

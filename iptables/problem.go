@@ -55,6 +55,7 @@ func (m ConnState) problem() string {
 
 func (ConnDirection) problem() string     { return "" }
 func (TransparentSocket) problem() string { return "" }
+func (Opening) problem() string           { return "" }
 
 func (m InSet) problem() string { return nameProblem("set", m.Name, 31) } // IPSET_MAXNAMELEN - 1
 

@@ -88,27 +88,29 @@ func headMatches(matches []Match) []Match {
 	return head
 }
 
-// tailWords prints the module matches; neighbouring port matches share one "-m tcp".
+// tailWords prints the module matches; neighbours of the protocol's own module
+// share one "-m tcp".
 func tailWords(matches []Match, proto string) []string {
 	var words []string
-	ports := false
+	own := false
 	for _, m := range matches {
 		if headRank(m) >= 0 {
 			continue
 		}
-		isPort := isPortMatch(m)
-		if isPort && !ports && proto != "" {
+		was := own
+		own = isProtocolMatch(m)
+		if own && !was && proto != "" {
 			words = append(words, "-m", proto)
 		}
-		ports = isPort
 		words = append(words, m.words(proto)...)
 	}
 	return words
 }
 
-func isPortMatch(m Match) bool {
+// isProtocolMatch says whether the module of the rule's protocol prints a match.
+func isProtocolMatch(m Match) bool {
 	switch m.(type) {
-	case SourcePort, DestinationPort:
+	case SourcePort, DestinationPort, Opening:
 		return true
 	}
 	return false
@@ -121,7 +123,11 @@ func (r Rule) Validate() error {
 		if p := m.problem(); p != "" {
 			return fmt.Errorf("rule %q: %s", r, p)
 		}
-		if isPortMatch(m) && r.protocolName() == "" {
+		proto := r.protocolName()
+		if _, opening := m.(Opening); opening && proto != ProtocolName(ProtoTCP) {
+			return fmt.Errorf("rule %q: TCP flags without TCP", r)
+		}
+		if isProtocolMatch(m) && proto == "" {
 			return fmt.Errorf("rule %q: a port without a protocol", r)
 		}
 	}

@@ -37,7 +37,9 @@ func canonicalRules() []struct {
 		{Rule{Match: All(Reply())}, "-m conntrack --ctdir REPLY"},
 		{Rule{Match: All(Not(Reply()))}, "-m conntrack --ctdir ORIGINAL"},
 		{Rule{Match: All(TCP(), TransparentSocket{})}, "-p tcp -m socket --transparent"},
-		{Rule{Match: All(TCP(), TransparentSocket{NoWildcard: true})}, "-p tcp -m socket --nowildcard --transparent"},
+		{Rule{Match: All(TCP(), TransparentSocket{NoWildcard: true})}, "-p tcp -m socket --transparent --nowildcard"},
+		{Rule{Match: All(TCP(), Opens())}, "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN"},
+		{Rule{Match: All(TCP(), ToPort(port), Not(Opens()))}, "-p tcp -m tcp --dport 80 ! --tcp-flags FIN,SYN,RST,ACK SYN"},
 		{Rule{Match: All(Not(InSet{Name: "out", Side: DstSide}))}, "-m set ! --match-set out dst"},
 		{Rule{Match: All(TCP(), Not(PortInSet{Name: "sluice-p-0123456789abcdef", Side: DstSide}))}, "-p tcp -m set ! --match-set sluice-p-0123456789abcdef dst"},
 		{Rule{Target: JumpTo{Chain: ChainOutput, Goto: true}}, "-g ISTIO_OUTPUT"},
@@ -84,11 +86,15 @@ func TestMatchesThatConstrainNothingAreRefused(t *testing.T) {
 		Source{}, Destination{}, InInterface{}, OutInterface{}, Protocol{}, MultiPort{}, PacketMark{}, ConnMark{},
 		ConnState{}, InSet{}, PortInSet{}, Opaque{}, ToPorts(PortRange{9, 8}), Source{Prefix: prefix("10.0.0.1/8")},
 		InInterface{Name: "sixteen-bytes-xx"}, ToPort(OnePort(80)), // a port of no protocol
+		Opens(),
 	}
 	for _, m := range empty {
 		if err := (Rule{Match: All(m)}).Validate(); err == nil {
 			t.Errorf("%#v is accepted", m)
 		}
+	}
+	if err := (Rule{Match: All(UDP(), Opens())}).Validate(); err == nil {
+		t.Error("TCP flags of UDP are accepted")
 	}
 	targets := []Target{Verdict(""), JumpTo{}, Redirect{}, TProxy{}, SetMark{}, SaveMark{}, RestoreMark{}, Zone{}, Log{}, OpaqueTarget{}}
 	for _, target := range targets {

@@ -171,3 +171,31 @@ func TestOnlyWhatLoopsArrivesAgain(t *testing.T) {
 		t.Errorf("without policy routing a mark brings a packet back as %+v", out.Packet)
 	}
 }
+
+// Of all segments of a connection its first one alone opens it; what is no TCP
+// opens none.
+func TestOnlyTheFirstSegmentOpensAConnection(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		packet iptables.Packet
+		want   iptables.Answer
+	}{
+		{"first", iptables.Packet{Protocol: iptables.ProtoTCP}, iptables.Yes},
+		{"later", iptables.Packet{Protocol: iptables.ProtoTCP, Midstream: true}, iptables.No},
+		{"no TCP", iptables.Packet{Protocol: iptables.ProtoUDP}, iptables.No},
+	} {
+		opens, later := iptables.Rule{Match: iptables.All(iptables.Opens())}, iptables.Rule{Match: iptables.All(iptables.Not(iptables.Opens()))}
+		if got, _ := opens.Holds(c.packet); got != c.want {
+			t.Errorf("%s: opens is %d, want %d", c.name, got, c.want)
+		}
+		if got, _ := later.Holds(c.packet); got == c.want {
+			t.Errorf("%s: its inverse is %d too", c.name, got)
+		}
+	}
+}
+
+func TestFlagsWithoutTheirValueAreRefused(t *testing.T) {
+	if r, err := iptables.ParseRule("-p tcp -m tcp --tcp-flags SYN"); err == nil {
+		t.Errorf("got %s, want an error", r)
+	}
+}

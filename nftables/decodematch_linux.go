@@ -219,6 +219,9 @@ func ctCondition(q question) (iptables.Match, bool) {
 }
 
 func payloadCondition(q question) (iptables.Match, bool) {
+	if q.from.key == unix.NFT_PAYLOAD_TRANSPORT_HEADER && q.from.offset == tcpFlagsOffset {
+		return openingCondition(q)
+	}
 	if q.from.key == unix.NFT_PAYLOAD_TRANSPORT_HEADER {
 		return portCondition(q)
 	}
@@ -286,6 +289,12 @@ func leadingOnes(mask []byte) int {
 		n++
 	}
 	return n
+}
+
+func openingCondition(q question) (iptables.Match, bool) {
+	ours := q.set == nil && q.from.n == 1 && bytes.Equal(q.mask, []byte{openingMask}) && bytes.Equal(q.xor, []byte{0}) &&
+		bytes.Equal(q.first, []byte{openingFlag}) && bytes.Equal(q.last, q.first)
+	return iptables.Opening{Not: q.inverted}, ours
 }
 
 func portCondition(q question) (iptables.Match, bool) {

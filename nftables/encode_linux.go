@@ -83,6 +83,8 @@ func (w *exprWriter) match(m iptables.Match) {
 	case iptables.MultiPort:
 		w.port(m.Side)
 		w.lookup(m.Not)
+	case iptables.Opening:
+		w.opening(m.Not)
 	default:
 		w.stateMatch(m)
 	}
@@ -236,6 +238,14 @@ func (w *exprWriter) masked(mask uint32) {
 		w.bitwise(native32(mask), native32(0))
 	}
 }
+
+// The flags of a TCP header (RFC 9293, section 3.1) that tell whether a packet
+// opens a connection: of FIN, SYN, RST and ACK only SYN is set.
+const (
+	tcpFlagsOffset = 13
+	openingMask    = 0x17
+	openingFlag    = 0x02
+)
 
 // The attributes and keys of the expressions "socket" and "tproxy"
 // (include/uapi/linux/netfilter/nf_tables.h).

@@ -94,6 +94,13 @@ func (w *exprWriter) port(side iptables.Side) {
 	w.payload(unix.NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2)
 }
 
+// opening compares the flags of a TCP header.
+func (w *exprWriter) opening(inverted bool) {
+	w.payload(unix.NFT_PAYLOAD_TRANSPORT_HEADER, tcpFlagsOffset, 1)
+	w.bitwise([]byte{openingMask}, []byte{0})
+	w.compare(inverted, []byte{openingFlag})
+}
+
 // prefix compares whole bytes where the prefix ends on one, and masks otherwise.
 func (w *exprWriter) prefix(side iptables.Side, inverted bool, p netip.Prefix) {
 	bytes := p.Addr().AsSlice()

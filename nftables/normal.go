@@ -164,7 +164,13 @@ func needsTransport(matches []iptables.Match, t iptables.Target) bool {
 	case iptables.Redirect, iptables.TProxy:
 		return true
 	}
-	return slices.ContainsFunc(matches, isPort)
+	return slices.ContainsFunc(matches, isTransport)
+}
+
+// isTransport says whether a condition reads the transport header.
+func isTransport(m iptables.Match) bool {
+	_, opening := m.(iptables.Opening)
+	return opening || isPort(m)
 }
 
 func isPort(m iptables.Match) bool {
@@ -215,7 +221,7 @@ func rank(m iptables.Match) int {
 		return 3
 	case iptables.Protocol:
 		return 4
-	case iptables.SourcePort, iptables.DestinationPort, iptables.MultiPort:
+	case iptables.SourcePort, iptables.DestinationPort, iptables.MultiPort, iptables.Opening:
 		return 5
 	case iptables.PacketMark:
 		return 6

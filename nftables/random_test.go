@@ -99,6 +99,7 @@ func randomPacket(r *rand.Rand, f iptables.Family) (iptables.Packet, iptables.Pa
 		ConnMark:    pick[uint32](r, 0, 1337),
 		State:       pick(r, iptables.StateNew, iptables.StateNew, iptables.StateEstablished, iptables.StateInvalid, iptables.StateUntracked),
 		Transparent: r.IntN(4) == 0,
+		Midstream:   r.IntN(3) == 0,
 	}
 	p.Reply = p.State == iptables.StateEstablished && r.IntN(2) == 0
 	if p.Protocol != iptables.ProtoICMP {

@@ -24,7 +24,9 @@ COMMIT
 -A ISTIO_INBOUND -i net+ -j RETURN
 -A ISTIO_INBOUND -m conntrack --ctdir REPLY -j RETURN
 -A ISTIO_INBOUND -p tcp -m socket --transparent -j ISTIO_DIVERT
--A ISTIO_INBOUND -p tcp -m socket --nowildcard --transparent -j ISTIO_DIVERT
+-A ISTIO_INBOUND -p tcp -m socket --transparent --nowildcard -j ISTIO_DIVERT
+-A ISTIO_INBOUND -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j ISTIO_TPROXY
+-A ISTIO_INBOUND -p tcp -m tcp --dport 80 ! --tcp-flags FIN,SYN,RST,ACK SYN -j ISTIO_TPROXY
 -A ISTIO_INBOUND ! -i lo -p tcp -j ISTIO_TPROXY
 -A ISTIO_INBOUND -p tcp -m mark ! --mark 0x53a -j RETURN
 -A ISTIO_INBOUND -p tcp -m mark --mark 0x3a/0xff -j ISTIO_TPROXY

@@ -20,12 +20,14 @@ func matchText(m iptables.Match, all []iptables.Match) string {
 	case iptables.Source, iptables.Destination, iptables.InSet:
 		return addressText(m)
 	case iptables.Protocol:
-		if !m.Not && slices.ContainsFunc(all, isPort) {
+		if !m.Not && slices.ContainsFunc(all, isTransport) {
 			return "" // "tcp dport" implies it
 		}
 		return "meta l4proto " + not(m.Not) + protocolText(m.Number)
 	case iptables.SourcePort, iptables.DestinationPort, iptables.MultiPort:
 		return portText(m, transportWord(protocol(all)))
+	case iptables.Opening:
+		return "tcp flags " + not(m.Not) + "syn / fin,syn,rst,ack"
 	case iptables.PacketMark:
 		return "meta mark " + markText(m.Not, m.Value, m.Mask)
 	case iptables.ConnMark:

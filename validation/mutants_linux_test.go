@@ -109,6 +109,10 @@ func sample(f iptables.Family, probes []validation.Probe) []iptables.Packet {
 			}
 		}
 		packets = append(packets, p)
+		if later := p; p.Protocol == iptables.ProtoTCP && p.In != "" { // the same connection further on
+			later.Midstream, later.Transparent, later.ConnMark = true, p.Reply, []uint32{0, iptables.SelfCallMark}[len(packets)%2]
+			packets = append(packets, later)
+		}
 	}
 	for _, p := range probes {
 		packets = append(packets, p.Packet)
@@ -237,6 +241,7 @@ func survivors() []survivor {
 	const (
 		elsewhere   = "no packet to the loopback address leaves by another interface than lo"
 		established = "established connections reach the same listener; the rules only shorten their way, or keep a mark that local addresses do not need"
+		later       = "tells connections from before the rules, or under SYN cookies, which validation does not make"
 		reply       = "a reply that arrives from outside would need a partner outside"
 		resolver    = "the answer of a resolver would need a resolver outside"
 		answer      = "an IPv6 answer would leave the pod if it were not brought back"
@@ -246,7 +251,10 @@ func survivors() []survivor {
 	return []survivor{
 		{"nat ISTIO_OUTPUT: -d 127.0.0.1/32 -j RETURN", iptables.V4, "", elsewhere},
 		{"nat ISTIO_OUTPUT: -d ::1/128 -j RETURN", iptables.V6, "", elsewhere},
-		{"mangle ISTIO_TPROXY: -p tcp -m conntrack --ctstate ESTABLISHED", 0, "", established},
+		{"mangle ISTIO_TPROXY: -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m socket", 0, "", established},
+		{"mangle ISTIO_TPROXY: -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark", 0, "", later},
+		{"mangle ISTIO_TPROXY: -p tcp -j MARK", 0, "", later},
+		{"mangle ISTIO_TPROXY: -p tcp -j CONNMARK", 0, "", later},
 		{"mangle ISTIO_DIVERT: ", 0, "", established},
 		{"delete mangle ISTIO_INBOUND: -m conntrack --ctdir REPLY -j RETURN", 0, "", reply},
 		{"raw PREROUTING: -p udp -m udp --sport 53 -j ISTIO_INBOUND", 0, "", resolver},

@@ -14,14 +14,15 @@ import (
 	"github.com/sluicemesh/sluice/test/sidecar"
 )
 
-// earlier is a connection from outside that the application took, and conntrack
-// knew, before there were rules of ours, and a pod in TPROXY mode since. Without
-// any rule that needs conntrack a namespace tracks nothing; what it then sees in
-// mid-stream is new to it, and TPROXY drops it.
-func earlier(t *testing.T, b builder.Backend, f iptables.Family) (*rig.Rig, net.Conn) {
+// earlier is a connection from outside that the application took, and a pod in
+// TPROXY mode since. Without any rule that needs conntrack a namespace tracks
+// nothing, and what it then sees in mid-stream is new to it.
+func earlier(t *testing.T, b builder.Backend, f iptables.Family, tracked bool) (*rig.Rig, net.Conn) {
 	t.Helper()
 	r := rig.New(t)
-	r.Pod.Iptables(rig.NFT, rig.Family(f), "-A", "INPUT", "-m", "conntrack", "--ctstate", "NEW", "-j", "ACCEPT")
+	if tracked {
+		r.Pod.Iptables(rig.NFT, rig.Family(f), "-A", "INPUT", "-m", "conntrack", "--ctstate", "NEW", "-j", "ACCEPT")
+	}
 	to := netip.AddrPortFrom(itself(f), 8080).String()
 	r.Pod.App(rig.App, "app", to)
 	c, err := r.World.Dial(rig.Root, "tcp", to)
@@ -50,26 +51,30 @@ func exchange(c net.Conn) error {
 	return err
 }
 
-func TestTrackedConnectionsFromBeforeTheRulesLiveOnInTPROXYMode(t *testing.T) {
-	everywhere(t, func(t *testing.T, b builder.Backend, f iptables.Family) {
-		_, c := earlier(t, b, f)
-		if err := exchange(c); err != nil {
-			t.Errorf("the connection broke: %v", err)
-		}
-	})
+func TestConnectionsFromBeforeTheRulesLiveOnInTPROXYMode(t *testing.T) {
+	for _, tracked := range []bool{true, false} {
+		t.Run(fmt.Sprintf("tracked %t", tracked), func(t *testing.T) {
+			everywhere(t, func(t *testing.T, b builder.Backend, f iptables.Family) {
+				_, c := earlier(t, b, f, tracked)
+				if err := exchange(c); err != nil {
+					t.Errorf("the connection broke: %v", err)
+				}
+			})
+		})
+	}
 }
 
-// Why established connections are told by conntrack and not, as a shorter way,
-// by a transparent socket: those from before the rules have none, and TPROXY
-// drops packets whose established socket is not transparent (net/netfilter/xt_TPROXY.c).
-func TestADivertByTransparentSocketAloneWouldBreakThem(t *testing.T) {
+// Why what does not open a connection is left alone unless it is the proxy's:
+// TPROXY drops packets whose established socket is not transparent
+// (net/netfilter/xt_TPROXY.c).
+func TestWithoutTheirExceptionTPROXYWouldBreakThem(t *testing.T) {
 	for _, f := range iptables.Families() {
 		t.Run(f.String(), func(t *testing.T) {
 			t.Parallel()
-			r, c := earlier(t, builder.BackendIptablesNft, f)
-			r.Pod.Iptables(rig.NFT, rig.Family(f), "-t", "mangle", "-R", "ISTIO_TPROXY", "1", "-p", "tcp", "-m", "socket", "--transparent", "-j", "ISTIO_DIVERT")
+			r, c := earlier(t, builder.BackendIptablesNft, f, true)
+			r.Pod.Iptables(rig.NFT, rig.Family(f), "-t", "mangle", "-D", "ISTIO_TPROXY", "2")
 			if err := exchange(c); err == nil {
-				t.Error("the connection lives on: then the socket would do, and conntrack is not needed for it")
+				t.Error("the connection lives on: then the rule is not needed")
 			}
 		})
 	}

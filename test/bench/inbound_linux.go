@@ -20,27 +20,24 @@ type way struct {
 
 const (
 	inboundCalls  = 1500 // connections in a round of a way
-	inboundRounds = 15
+	inboundRounds = 31
+	firstPort     = 20000 // of the clients
 )
 
 // ways are what interception of inbound connections costs, taken apart.
 func (p paths) ways() []way {
-	mangle := func(words string) []string {
-		return strings.Fields("iptables-nft -w -t mangle -I " + words + " -p tcp -m socket --transparent -j ISTIO_DIVERT")
-	}
-	raw := func(words string) []string {
-		return strings.Fields("iptables-nft -w -t raw -A " + words + " -j CT --notrack")
-	}
+	iptables := func(words string) []string { return strings.Fields("iptables-nft -w -t " + words) }
 	tproxy := append(p.sluice("iptables-nft"), "-m", "TPROXY")
-	untracked := [][]string{tproxy, mangle("ISTIO_INBOUND 1"), raw("PREROUTING -p tcp --dport 8080"), raw("OUTPUT -p tcp --sport 8080")}
+	byState := [][]string{tproxy, iptables("mangle -I ISTIO_TPROXY -p tcp -m conntrack --ctstate ESTABLISHED -j ISTIO_DIVERT")}
+	untracked := [][]string{tproxy, iptables("raw -A PREROUTING -p tcp --dport 8080 -j CT --notrack"), iptables("raw -A OUTPUT -p tcp --sport 8080 -j CT --notrack")}
 	return []way{
 		{"no rules", 8080, nil},
 		{"no rules, but conntrack on", 8080, [][]string{strings.Fields("iptables-nft -w -A INPUT -m conntrack --ctstate INVALID")}},
+		{"one rule, TPROXY of what opens a connection, without conntrack", 15006, [][]string{iptables("mangle -A PREROUTING -p tcp --syn -j TPROXY --on-port 15006")}},
 		{"REDIRECT", 15006, [][]string{p.sluice("iptables-nft")}},
 		{"TPROXY", 15006, [][]string{tproxy}},
-		{"TPROXY, `-m socket --transparent` ahead of `--ctstate ESTABLISHED`", 15006, [][]string{tproxy, mangle("ISTIO_TPROXY 1")}},
-		{"TPROXY, `-m socket --transparent` ahead of everything", 15006, [][]string{tproxy, mangle("ISTIO_INBOUND 1")}},
-		{"the same, and what is captured kept out of conntrack", 15006, untracked},
+		{"TPROXY, `--ctstate ESTABLISHED` instead of the socket (unsound)", 15006, byState},
+		{"TPROXY, what is captured kept out of conntrack (unsound)", 15006, untracked},
 	}
 }
 
@@ -109,12 +106,16 @@ func outside(n int) ([]int, error) {
 	}
 	defer func() { _ = holder.Process.Kill(); _ = holder.Wait() }()
 	var fds []int
-	for range n {
+	for i := range n {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return fds, err
 		}
 		fds = append(fds, fd)
+		// A port of its own: by conntrack's state the next connection from a port is lost after a reset.
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Port: firstPort + i}); err != nil {
+			return fds, err
+		}
 	}
 	if err := unix.Setns(int(pod.Fd()), unix.CLONE_NEWNET); err != nil {
 		return fds, err

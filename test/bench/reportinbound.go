@@ -16,14 +16,22 @@ A connection from outside with a question and an answer of 128 bytes, over a vet
 
 // whyTracked is what follows from the table, and from the kernel's code.
 const whyTracked = `
-TPROXY mode keeps its connections in conntrack, and lets those that are established pass by their state. Doing without was tried, and is not done:
+In TPROXY mode, what opens a connection goes to the listener, and everything later is told by the socket that is there (` + "`-m socket --transparent`" + `).
+That costs what asking conntrack costs, and is right where conntrack is not; each has a test in ` + "`test/behaviour`" + `:
 
-- Asking for the socket instead (` + "`-m socket --transparent`" + `) is no shorter way: it looks the socket up for each packet, which costs as much as what it
-  saves, and the packet has been tracked before any rule of mangle sees it.
-- Keeping captured packets out of conntrack (` + "`CT --notrack`" + ` in raw) is what saves at all: about what the tracking costs a pod without rules.
-- It would not be sound. Without a state, nothing tells the reply to a connection that the pod opened from a new one that comes in, nor a connection that was there
-  before the rules, which must live on, from one of the proxy's: its socket is not transparent. The mark by which the application's answers find back to the proxy
-  lies in the connection. And outbound REDIRECT keeps conntrack on in the pod in any case.
+- A client that uses the port of a connection again which the proxy has reset is ESTABLISHED to conntrack from its first packet on, for ten seconds. By the state
+  it would go to the application, around the proxy.
+- Under SYN cookies there is no socket yet when the client's second packet comes. The connection's mark says that TPROXY had the first.
+- A connection from before the rules has a socket that is not transparent. It lives on, also if conntrack did not know it.
+
+TPROXY alone, where nothing else is captured and conntrack is off, costs next to nothing. A pod's outbound REDIRECT keeps conntrack on. Keeping just the captured packets
+out of it (` + "`CT --notrack`" + ` in raw) would save about half of what the tracking costs, and is not done:
+
+- A firewall in the pod, or on a virtual machine, that lets new and established connections in would no longer know them. That has a test too.
+- The answers would have to be kept out by the socket that sends them, since any port may be captured: in OUTPUT only nf_tables can ask for it
+  (` + "`net/netfilter/nft_socket.c`" + `, ` + "`xt_socket.c`" + `). What the kernel sends for a connection that rests in TIME_WAIT has no such socket, so that conntrack would
+  take it for a new connection, and nat redirect it to the proxy.
+- An ICMP error about a connection that is not tracked is invalid (` + "`net/netfilter/nf_conntrack_proto_icmp.c`" + `). With ` + "`--drop-invalid`" + ` the path's MTU would not be found.
 `
 
 func (r report) writeInbound(b *strings.Builder) {
