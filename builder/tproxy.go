@@ -15,7 +15,8 @@ import (
 //     which is saved in the connection and restored on the application's
 //     answers, so that they come back to the proxy instead of leaving the pod;
 //   - the self-call mark, set on what the proxy sends to its own pod, so that
-//     it goes through TPROXY although it arrives by lo.
+//     it goes through TPROXY although it arrives by lo. As the mark of a
+//     connection it says that TPROXY had the first packet.
 
 // transparentInbound is the mangle side of TPROXY mode.
 func (b *build) transparentInbound() {

@@ -29,7 +29,7 @@ func TestTablesAreReadBackWholeOnlyWhereTheyWereDivided(t *testing.T) {
 		{"one owner", []Rule{rule(rest, uid), rule(ret), rule(rest)}, "-m owner ! --uid-owner 1 -j RETURN; -j LAST"},
 		{"two owners", []Rule{rule(rest, tcp, uid), rule(rest, tcp, gid), rule(ret, tcp), rule(rest)}, "-p tcp -m owner ! --uid-owner 1 -m owner ! --gid-owner 2 -j RETURN; -j LAST"},
 		{"rules before", []Rule{rule(drop, tcp), rule(rest, uid), rule(ret), rule(rest)}, "-p tcp -j DROP; -m owner ! --uid-owner 1 -j RETURN; -j LAST"},
-		{"a condition behind", []Rule{rule(rest, uid, socket), rule(ret, socket), rule(rest)}, "-m owner ! --uid-owner 1 -m socket --nowildcard --transparent -j RETURN; -j LAST"},
+		{"a condition behind", []Rule{rule(rest, uid, socket), rule(ret, socket), rule(rest)}, "-m owner ! --uid-owner 1 -m socket --transparent --nowildcard -j RETURN; -j LAST"},
 		{"no owner", []Rule{rule(drop, tcp), rule(ret), rule(rest)}, "-p tcp -j DROP; -j RETURN; -g A.2"},
 		{"no owner and no more", []Rule{rule(ret), rule(rest)}, "-j RETURN; -g A.2"},
 		{"only the goto", []Rule{rule(rest)}, "-g A.2"},
@@ -66,7 +66,7 @@ func spelled(rs iptables.Ruleset, chain string) string {
 
 func TestTablesAreDividedForEachInvertedOwner(t *testing.T) {
 	v4 := parsed(t, iptables.V4, `*nat
--A OUTPUT -p tcp -m owner ! --uid-owner 1 -m socket --nowildcard --transparent -j RETURN
+-A OUTPUT -p tcp -m owner ! --uid-owner 1 -m socket --transparent --nowildcard -j RETURN
 -A OUTPUT -m owner ! --uid-owner 2 -m owner ! --gid-owner 3 -j RETURN
 -A OUTPUT -j DROP
 COMMIT

@@ -63,7 +63,7 @@ func TestTablesSpellEachConditionAndTarget(t *testing.T) {
 		{iptables.V4, "-m conntrack --ctdir REPLY -j RETURN", "ct direction reply return"},
 		{iptables.V4, "-m owner --uid-owner 7 -m owner --gid-owner 8-9 -j RETURN", "meta skuid 7 meta skgid 8-9 return"},
 		{iptables.V4, "-m socket --transparent -j RETURN", "socket transparent 1 socket wildcard 0 return"},
-		{iptables.V4, "-m socket --nowildcard --transparent -j RETURN", "socket transparent 1 return"},
+		{iptables.V4, "-m socket --transparent --nowildcard -j RETURN", "socket transparent 1 return"},
 		{iptables.V4, "-p udp -j REDIRECT --to-ports 15053", "meta l4proto udp redirect to :15053"},
 		{iptables.V4, "-p tcp -j TPROXY --on-port 1 --on-ip 127.0.0.1 --tproxy-mark 0x1/0xffffffff", "meta l4proto tcp tproxy ip to 127.0.0.1:1 meta mark set 0x00000001 accept"},
 		{iptables.V6, "-p tcp -j TPROXY --on-port 1 --on-ip :: --tproxy-mark 0x1/0xf", "meta l4proto tcp tproxy ip6 to :1 meta mark set meta mark & 0xfffffff0 ^ 0x00000001 accept"},
