@@ -4,7 +4,7 @@ package iptables
 type Difference struct {
 	Table  Table
 	Chain  string // empty for the table itself
-	Number int // of the rule, from 1; 0 for the chain itself
+	Number int    // of the rule, from 1; 0 for the chain itself
 	Have   string
 	Want   string
 }
