@@ -50,15 +50,19 @@ test: packages-test $(GOTESTSUM) ## vet and every test (root; installs missing D
 	go vet ./...
 	$(GOTESTSUM) --format pkgname-and-test-fails --format-hide-empty-pkg $(RERUN) --packages='$(PKG)' -- -count=1 -timeout 6m $(TESTFLAGS)
 
-# One package after the other: each has the machine's runtimes to itself.
+# One package after the other: each has the machine's runtimes to itself. These
+# wait for runtimes more than they compute, so they run under the race detector
+# here, and not a second time in `make race`.
 .PHONY: e2e
-e2e: packages-test packages-e2e $(GOTESTSUM) ## pods on libcni, containerd and podman, images, chart, guides, the mesh under load (root; some minutes)
-	$(GOTESTSUM) --format testname --hide-summary=output $(RERUN) --packages='./test/libcni ./test/containerd ./test/ships' -- -count=1 -timeout 9m -p 1 $(TESTFLAGS)
+e2e: packages-test packages-race packages-e2e $(GOTESTSUM) ## pods on libcni, containerd and podman, images, chart, guides, the mesh under load (root; some minutes)
+	CGO_ENABLED=1 $(GOTESTSUM) --format testname --hide-summary=output $(RERUN) --packages='./test/libcni ./test/containerd ./test/ships' -- -race -count=1 -timeout 9m -p 1 $(TESTFLAGS)
 	$(GOTESTSUM) --format testname --hide-summary=output -- -count=1 -timeout 9m $(TESTFLAGS) ./test/mesh -load 10s -connections 200
 
+# The programs that tests start are built as they ship, without it; what runs
+# in the tests' own processes is watched: a race there ends the run.
 .PHONY: race
-race: packages-test $(GOTESTSUM) ## every test under the race detector (needs gcc)
-	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -count=1 -timeout 8m $(TESTFLAGS) $(PKG)
+race: packages-test packages-race $(GOTESTSUM) ## the same tests under the race detector (root; installs gcc)
+	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname-and-test-fails --format-hide-empty-pkg $(RERUN) --packages='$(PKG)' -- -race -count=1 -timeout 9m $(TESTFLAGS)
 
 # The programs of the cluster are built once, into build/kube (about six minutes).
 .PHONY: e2e-cluster

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluicemesh/sluice/iptables"
+	"github.com/sluicemesh/sluice/test/pace"
 )
 
 // busy is the processor time that this process has used.
@@ -44,8 +45,8 @@ func TestTwoFullConfigurationsAreComparedWithinASecond(t *testing.T) {
 		best = min(best, busy(t)-start)
 	}
 	t.Log(best)
-	if best > time.Second {
-		t.Errorf("took %v, want at most a second", best)
+	if most := pace.Factor * time.Second; best > most {
+		t.Errorf("took %v of processor time, want at most %v", best, most)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluicemesh/sluice/explain"
+	"github.com/sluicemesh/sluice/test/pace"
 )
 
 // busy is the processor time that this process has used.
@@ -36,7 +37,7 @@ func TestTenThousandRulesAreExplainedWithinATenthOfASecond(t *testing.T) {
 		best = min(best, busy(t)-start)
 	}
 	t.Logf("%v", best)
-	if best > 100*time.Millisecond {
-		t.Errorf("took %v of processor time, want at most 100ms", best)
+	if most := pace.Factor * 100 * time.Millisecond; best > most {
+		t.Errorf("took %v of processor time, want at most %v", best, most)
 	}
 }

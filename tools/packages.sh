@@ -12,6 +12,7 @@ declare -A lists=(
 	[demo]="iptables:iptables-legacy-restore iptables:iptables-nft-restore nftables:nft iproute2:ip"
 	[bench]="strace:strace"
 	[e2e]="podman:podman"
+	[race]="gcc:gcc libc6-dev:/usr/include/stdlib.h"
 	[lint]="shellcheck:shellcheck"
 )
 

@@ -132,7 +132,8 @@ func different(a, b iptables.Ruleset, packets []iptables.Packet) bool {
 	})
 }
 
-// replace loads a rule set in place of all tables that it has.
+// replace loads a rule set in place of all tables that it has, and forgets the
+// last one's connections: their entries would answer for this one's.
 func replace(t *testing.T, r *rig.Rig, flavour rig.Flavour, rs iptables.Ruleset) {
 	t.Helper()
 	family := rig.Family(rs.Family)
@@ -140,6 +141,7 @@ func replace(t *testing.T, r *rig.Rig, flavour rig.Flavour, rs iptables.Ruleset)
 	if result.Err != nil {
 		t.Fatalf("load a mutant: %v: %s", result.Err, result.Stderr)
 	}
+	r.Pod.MustRun("conntrack", "-F")
 }
 
 // only leaves one family in the facts.
