@@ -44,8 +44,8 @@ func (k Kernel) Check(ctx context.Context, path string, c builder.Config) error 
 		return coded("the pod's rules could not be compared", err)
 	}
 	message := "the pod's rules are not as they should be"
-	if more := len(drift) - 1; more > 0 {
-		message = fmt.Sprintf("%s (and %d more differences)", message, more)
+	if n := len(drift); n > 1 {
+		message = fmt.Sprintf("%s (the first of %d differences)", message, n)
 	}
 	return &Error{Code: CodeVerify, Message: message, Details: drift[0]}
 }

@@ -157,10 +157,11 @@ func (r *Report) lock(ctx context.Context) {
 // reversePath: in TPROXY mode the proxy's packets to the application carry the
 // client's address and arrive by lo, which a strict reverse path filter drops.
 func (r *Report) reversePath() {
-	strict := read("/proc/sys/net/ipv4/conf/all/rp_filter") == "1" || read("/proc/sys/net/ipv4/conf/lo/rp_filter") == "1"
+	// The larger of the two counts, and 2 is loose (include/linux/inetdevice.h, IN_DEV_RPFILTER).
+	strict := max(read("/proc/sys/net/ipv4/conf/all/rp_filter"), read("/proc/sys/net/ipv4/conf/lo/rp_filter")) == "1"
 	if strict && read("/proc/sys/net/ipv4/conf/all/src_valid_mark") != "1" {
-		r.add("reverse path filter", Warning, "net.ipv4.conf.{all,lo}.rp_filter is 1 (strict)",
-			"in TPROXY mode, connections from the client's address to the application are dropped", "set both to 0 or 2")
+		r.add("reverse path filter", Warning, "the larger of net.ipv4.conf.all.rp_filter and net.ipv4.conf.lo.rp_filter is 1 (strict)",
+			"in TPROXY mode, connections from the client's address to the application are dropped", "set one of them to 2, or both to 0")
 	}
 }
 

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/sluicemesh/sluice/iptables"
 )
@@ -154,7 +155,7 @@ func (d *drawing) chain(c iptables.Chain) {
 		b.Rows = append(b.Rows, row)
 	}
 	if left > 0 {
-		b.Rows = append(b.Rows, Row{Words: fmt.Sprintf("and %d more rules", left)})
+		b.Rows = append(b.Rows, Row{Words: "rules not shown: " + strconv.Itoa(left)})
 	}
 	if c.Policy == iptables.VerdictDrop {
 		b.Rows = append(b.Rows, Row{Words: "everything else", Text: "policy DROP", To: d.end(EndDropped)})

@@ -11,7 +11,7 @@ declare -A lists=(
 	[image]="dpkg:dpkg-deb debian-archive-keyring:/usr/share/keyrings/debian-archive-keyring.gpg"
 	[demo]="iptables:iptables-legacy-restore iptables:iptables-nft-restore nftables:nft iproute2:ip"
 	[bench]="strace:strace"
-	[e2e]="podman:podman"
+	[e2e]="podman:podman git:git"
 	[race]="gcc:gcc libc6-dev:/usr/include/stdlib.h"
 	[lint]="shellcheck:shellcheck"
 )

@@ -67,7 +67,7 @@ func describePass(i install.Installer, p install.Pass) string {
 	if p.Copied {
 		fmt.Fprintf(&out, ", plugin written to %s", path.Join(i.BinDir, i.Want.Entry.Type()))
 	}
-	fmt.Fprintf(&out, ", %d changes", p.Wrote)
+	out.WriteString(", " + changes(p.Wrote))
 	for _, a := range p.Plan.Actions {
 		fmt.Fprintf(&out, "\n  %s %s (%s)", a.Op, a.Name, a.Why)
 	}
@@ -77,6 +77,13 @@ func describePass(i install.Installer, p install.Pass) string {
 		}
 	}
 	return out.String() + "\n"
+}
+
+func changes(n int) string {
+	if n == 1 {
+		return "1 change"
+	}
+	return fmt.Sprintf("%d changes", n)
 }
 
 func uninstall(ctx context.Context, args []string, out, log io.Writer) error {
@@ -96,7 +103,7 @@ func uninstall(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "uninstalled: %d changes in %s, plugin removed from %s\n", removed, i.ConfDir, i.BinDir)
+	_, err = fmt.Fprintf(out, "uninstalled: %s in %s, plugin removed from %s\n", changes(removed), i.ConfDir, i.BinDir)
 	return err
 }
 

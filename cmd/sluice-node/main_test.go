@@ -50,10 +50,10 @@ func TestInstallStatusUninstallFromTheCommandLine(t *testing.T) {
 		out  []string
 	}{
 		{with("status"), 2, []string{"pending", "missing", "our entry is absent", "→"}},
-		{with("install", "--once"), 0, []string{"installed /etc/cni/net.d/10-calico.conflist", "plugin written to /opt/cni/bin/sluice-cni", "1 changes"}},
+		{with("install", "--once"), 0, []string{"installed /etc/cni/net.d/10-calico.conflist", "plugin written to /opt/cni/bin/sluice-cni", "1 change"}},
 		{with("status"), 0, []string{"10-calico.conflist  installed", "sluice-cni  installed"}},
 		{with("install", "--once"), 0, []string{"0 changes"}},
-		{with("uninstall", "--grace", "0s"), 0, []string{"uninstalled: 1 changes"}},
+		{with("uninstall", "--grace", "0s"), 0, []string{"uninstalled: 1 change in"}},
 		{with("status"), 2, []string{"pending", "missing"}},
 	} {
 		code, out, log := call(t, step.args...)

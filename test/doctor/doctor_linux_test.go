@@ -91,4 +91,8 @@ func TestWhatIsInTheWayIsNamed(t *testing.T) {
 	want(t, report, "interface lo", doctor.Warning, "down")
 	want(t, report, "interface eth0", doctor.Note, "no IPv4 address")
 	want(t, report, "reverse path filter", doctor.Warning, "strict")
+	r.Pod.Sysctl("net/ipv4/conf/lo/rp_filter", "2") // loose, and the larger value counts
+	if report := look(r.Pod, interception.Options{}); slices.ContainsFunc(report.Findings, func(f doctor.Finding) bool { return f.Topic == "reverse path filter" }) {
+		t.Errorf("a loose filter is in nobody's way, got %+v", report.Findings)
+	}
 }
