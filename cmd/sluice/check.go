@@ -61,8 +61,8 @@ func cleanCommand(p program) *cobra.Command {
 		Short: "Remove everything that is ours, in every backend, whatever the settings were",
 		Long: `Removes the mesh's chains and the jumps into them from all iptables flavours, the
 table inet sluice, routes and routing rules of protocol 201, and ::6 on lo, and
-verifies it by reading back. What others have made stays. Exit code 0: gone, or
-nothing was there.`,
+verifies it by reading back. What others have made stays, and so do the empty
+tables that iptables makes for everybody. Exit code 0: gone, or nothing was there.`,
 		Args: noWords,
 	}
 	v := bind(c, p, namespaceOptions(), logOptions())
