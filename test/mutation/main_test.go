@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/sluicemesh/sluice/test/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
