@@ -67,15 +67,6 @@ put back.`,
 	return c
 }
 
-// spareWords lets words pass behind the mesh's spelling of the command, whose
-// tool ignores them: on virtual machines it is called as istio-iptables init.
-func spareWords(c *cobra.Command, words []string) error {
-	if c.CalledAs() == "apply" {
-		return noWords(c, words)
-	}
-	return nil
-}
-
 func runApply(ctx context.Context, p program, v *values, words []string) error {
 	log := newLogger(p, v)
 	if len(words) > 0 {

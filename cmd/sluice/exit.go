@@ -23,12 +23,6 @@ const (
 	exitInvalid   = 126 // validation failed; repair controllers look for it
 )
 
-// usageError is a command line that cannot be understood.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
 // exitError is an outcome that is no failure but has its own exit code. The
 // answer has been printed; there is nothing to add.
 type exitError int

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -59,28 +57,12 @@ func rootCommand(p program) *cobra.Command {
 		Args:          noWords,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(wrongFlag(arguments(p.args)))
 	root.SuggestionsMinimumDistance = 2 // letters that may be wrong
 	list, named := commands(p)
 	root.AddCommand(list...)
 	root.CompletionOptions.DisableDefaultCmd = named // those of the shells are cobra's, and some work to make
 	return root
-}
-
-// noWords refuses words behind a command that takes flags only. Most come from
-// a bare * that the shell has made into the names of files.
-func noWords(c *cobra.Command, words []string) error {
-	switch {
-	case len(words) == 0:
-		return nil
-	case c.HasParent():
-		return &usageError{fmt.Errorf("unexpected %q: sluice %s takes flags only (a * has to be quoted, or the shell replaces it)", words[0], c.CalledAs())}
-	}
-	text := fmt.Sprintf("unknown command %q", words[0])
-	if like := c.SuggestionsFor(words[0]); len(like) > 0 {
-		text += "; did you mean " + strings.Join(like, " or ") + "?"
-	}
-	return &usageError{errors.New(text)}
 }
 
 // makers make the commands, in the order of their help.

@@ -14,6 +14,9 @@ func TestWordsThatAreNotUnderstoodAreRefused(t *testing.T) {
 		{"clean shop", `unexpected "shop": sluice clean takes flags only`},
 		{"diff one", "diff compares two things, A and B, not 1"},
 		{"check --nonsense", "unknown flag: --nonsense"},
+		{"apply --dryrun --nonsense=1 --log-as-json -i 10.0.0.0/8", "unknown flag: --dryrun (did you mean --dry-run?), --nonsense, --log-as-json (did you mean --log_as_json?)"},
+		{"apply -i 10.0.0.0/8 -y", "unknown shorthand flag: 'y' in -y"},
+		{"apply -p", "flag needs an argument: 'p' in -p"},
 	} {
 		got := call(nil, "", strings.Fields(c.args)...)
 		if got.code != exitUsage || !strings.Contains(got.stderr, c.want) || got.stdout != "" {
