@@ -21,7 +21,8 @@ func full(mark, table uint32) Plumbing {
 
 // state is what iproute2, an independent reader, sees of the whole namespace.
 func state(t *testing.T, name string) string {
-	return in(t, name, rig.Settle+`ip -4 rule; ip -6 rule; ip -4 route show table all; ip -6 route show table all; ip -o addr | sed "s/ *$//"`)
+	rig.Settle(t, name)
+	return in(t, name, `ip -4 rule; ip -6 rule; ip -4 route show table all; ip -6 route show table all; ip -o addr | sed "s/ *$//"`)
 }
 
 func TestEnsureMakesWhatIproute2Lists(t *testing.T) {

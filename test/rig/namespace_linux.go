@@ -43,6 +43,7 @@ func NewNamespace(t testing.TB, role string) *Namespace {
 	n.Sysctl("net/ipv6/conf/all/accept_dad", "0")
 	n.Sysctl("net/ipv6/conf/default/accept_dad", "0")
 	n.IP("link", "set", "lo", "up")
+	n.settle()
 	return n
 }
 

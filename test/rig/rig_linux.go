@@ -79,6 +79,8 @@ func New(t testing.TB, options ...Option) *Rig {
 		r.World.awaitRunning(name)
 		r.Pod.awaitRunning(name)
 	}
+	r.World.settle()
+	r.Pod.settle()
 	return r
 }
 

@@ -18,7 +18,7 @@ type State map[string]string
 // if the kernel says that they exist, since asking creates them.
 func (n *Namespace) State() State {
 	n.t.Helper()
-	n.MustRun("sh", "-c", Settle)
+	n.settle()
 	s := State{
 		"nft":       n.MustRun("nft", "-s", "list", "ruleset"),
 		"ipsets":    n.MustRun("ipset", "save"),
@@ -35,17 +35,6 @@ func (n *Namespace) State() State {
 	}
 	return s
 }
-
-// Settle is a shell script that waits, at most two seconds, until each IPv6
-// address in use has its route: the kernel adds those later, from a queue
-// (addrconf_wq), and whoever compares states would see one come from nowhere.
-const Settle = `for _ in $(seq 100); do
-	addresses=$(ip -6 -o addr show up -tentative | wc -l)
-	routes=$(ip -6 route show table local type local 2>/dev/null | wc -l)
-	[ "$addresses" -le "$routes" ] && break
-	sleep 0.02
-done
-`
 
 // Diff lists what differs, "-" for lines of s and "+" for lines of later;
 // empty if nothing does.
