@@ -62,9 +62,9 @@ func (f *first) destination() {
 	if f.packet.Dst.IsValid() {
 		return
 	}
-	known := false
-	if f.packet.Dst, known = f.own(); !known {
-		f.assume("%s stands for the pod's own address (--pod-ip names it)", f.packet.Dst)
+	own, known := f.own()
+	if f.packet.Dst = own; !known {
+		f.assume("%s stands for the pod's own address (--pod-ip names it)", own)
 	}
 }
 
