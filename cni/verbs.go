@@ -66,7 +66,8 @@ func (c *call) check() error {
 // a namespace may outlive its network, so there the interface that was
 // programmed for takes the rules with it. Nothing that is gone is an error.
 func (c *call) del() error {
-	if c.ArgsErr != nil || c.Args.Kubernetes() {
+	readable := c.ArgsErr == nil
+	if !readable || c.Args.Kubernetes() {
 		return nil
 	}
 	if ifname, err := c.Memory.Recall(c.ContainerID); err != nil || ifname != c.Ifname {

@@ -81,11 +81,12 @@ func parseProtocol(v string, not bool) (Match, error) {
 		return Protocol{n, not}, nil
 	}
 	n, err := strconv.ParseUint(v, 10, 8)
-	every := v == "all" || err == nil && n == 0
+	number := err == nil
+	every := v == "all" || number && n == 0
 	switch {
 	case every && !not:
 		return nil, nil
-	case every || err != nil: // no protocol at all, or a name we don't know
+	case every || !number: // no protocol at all, or a name we don't know
 		return Opaque{Words: negate(not, "-p", v)}, nil
 	}
 	return Protocol{uint8(n), not}, nil

@@ -46,7 +46,7 @@ func TestTablesThatReadBackDifferentlyAreToldUpToThreeDifferences(t *testing.T) 
 		{VerifyError{Differences: diffs}, three + "; and 2 more" + back},
 		{VerifyError{Differences: diffs[:3], Undo: refused}, three + "; they could not be put back: refused"},
 	} {
-		if got := c.err.Error(); got != c.want || errors.Unwrap(&c.err) != c.err.Undo {
+		if got := c.err.Error(); got != c.want || !errors.Is(errors.Unwrap(&c.err), c.err.Undo) {
 			t.Errorf("got\n%s\nwant\n%s", got, c.want)
 		}
 	}

@@ -128,12 +128,12 @@ func TestTablesAreReadBackWithTheChainsThatAFamilyCanReach(t *testing.T) {
 
 func TestTablesTransparentProxyIsReadBackAsItWas(t *testing.T) {
 	own := iptables.TProxy{Port: 1, Mark: 1, Mask: iptables.FullMask, On: netip.MustParseAddr("127.0.0.1")}
-	any := own
-	any.On = netip.Addr{}
+	anywhere := own
+	anywhere.On = netip.Addr{}
 	ts := Tables{{Chains: []Chain{{Name: "nat-A", Rules: []Rule{
 		rule(own, iptables.TCP()), rule(iptables.Drop(), iptables.TCP()),
-		rule(any, iptables.TCP()), rule(iptables.Return(), iptables.TCP()), // somebody took the drop away
-		rule(any, iptables.TCP()), rule(iptables.Drop(), iptables.UDP()),
+		rule(anywhere, iptables.TCP()), rule(iptables.Return(), iptables.TCP()), // somebody took the drop away
+		rule(anywhere, iptables.TCP()), rule(iptables.Drop(), iptables.UDP()),
 	}}}}}
 	_, v6 := ts.Rulesets()
 	const (

@@ -86,10 +86,11 @@ func TestTablesOfMoreThanAMillionPairsAreNotSearchedForWhatIsCommon(t *testing.T
 	if got := commonLengths(rules, rules)(0, 0); got != 1<<10 {
 		t.Errorf("a million pairs: %d rules in common, want all", got)
 	}
-	if got := commonLengths(append(rules, rules[0]), rules)(0, 0); got != 0 {
+	more := slices.Concat(rules, rules[:1])
+	if got := commonLengths(more, rules)(0, 0); got != 0 {
 		t.Errorf("more: %d rules in common, want none found", got)
 	}
-	if got := weave(append(rules[1:1:1], rules...), append(rules, rules[0])); len(got) != len(rules)+1 || got[0].Only != 0 {
+	if got := weave(slices.Clone(rules), more); len(got) != len(rules)+1 || got[0].Only != 0 {
 		t.Errorf("%d rules, want equal ones that meet to be one all the same", len(got))
 	}
 }

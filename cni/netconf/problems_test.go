@@ -2,6 +2,7 @@ package netconf
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -126,9 +127,9 @@ func TestALongBadValueIsShownByItsBeginning(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := parse(t, string(doc))
-		got := c.Problems[0].(*Problem).Value
-		if got != want || !utf8.ValidString(got) {
-			t.Errorf("%s:\ngot  %q\nwant %q", doc, got, want)
+		var p *Problem
+		if !errors.As(c.Problems[0], &p) || p.Value != want || !utf8.ValidString(p.Value) {
+			t.Errorf("%s:\ngot  %v\nwant %q", doc, c.Problems[0], want)
 		}
 	}
 }

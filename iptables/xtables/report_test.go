@@ -132,11 +132,11 @@ func joined(a, b func(iptables.Family) iptables.Ruleset) func(iptables.Family) i
 func TestAnApplyErrorHoldsItsCauseAndWhatWentWrongAfterwards(t *testing.T) {
 	later := errors.New("later")
 	undone := &xtables.ApplyError{Cause: errInjected}
-	if got := undone.Unwrap(); len(got) != 1 || got[0] != errInjected {
+	if got := undone.Unwrap(); len(got) != 1 || !errors.Is(got[0], errInjected) {
 		t.Errorf("undone: it holds %v, want the cause alone", got)
 	}
 	stuck := &xtables.ApplyError{Cause: errInjected, Undo: later}
-	if got := stuck.Unwrap(); len(got) != 2 || got[0] != errInjected || got[1] != later {
+	if got := stuck.Unwrap(); len(got) != 2 || !errors.Is(got[0], errInjected) || !errors.Is(got[1], later) {
 		t.Errorf("not undone: it holds %v, want both", got)
 	}
 }

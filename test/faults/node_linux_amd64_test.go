@@ -132,8 +132,8 @@ func (n node) loaded() string {
 		list, err := libcni.NetworkConfFromFile(f)
 		if !strings.HasSuffix(f, ".conflist") {
 			var single *libcni.PluginConfig
-			if single, err = libcni.ConfFromFile(f); err == nil {
-				list, err = libcni.ConfListFromConf(single)
+			if single, err = libcni.ConfFromFile(f); err == nil { //nolint:staticcheck // runtimes still read single configurations so
+				list, err = libcni.ConfListFromConf(single) //nolint:staticcheck // and make lists of them so
 			}
 		}
 		if err != nil {

@@ -18,8 +18,8 @@ const fixture = "testdata/module"
 
 var known = target{dir: "known", tests: []suite{{"known", nil}}}
 
-func trying(match string, print *bytes.Buffer) options {
-	return options{match: regexp.MustCompile(match), parallel: 2, patience: 2 * time.Second, print: print}
+func trying(match string, out *bytes.Buffer) options {
+	return options{match: regexp.MustCompile(match), parallel: 2, patience: 2 * time.Second, print: out}
 }
 
 func TestEveryMistakeOfTheFixtureMeetsItsFate(t *testing.T) {

@@ -96,7 +96,7 @@ func TestASingleConfigurationReadsAsTheRuntimesReadIt(t *testing.T) {
 			conf, refused := libcni.NetworkPluginConfFromBytes(raw)
 			var ref *libcni.NetworkConfigList
 			if refused == nil {
-				ref, refused = libcni.ConfListFromConf(conf)
+				ref, refused = libcni.ConfListFromConf(conf) //nolint:staticcheck // runtimes still read single configurations by it
 			}
 			if refused != nil || !names.MatchString(ref.Name) {
 				if err == nil {
