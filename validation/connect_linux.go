@@ -50,7 +50,7 @@ func (r *run) connect(ctx context.Context, p Probe) (builder.Verdict, error) {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return r.refused(p), nil
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
-		return "no answer at all", nil
+		return noAnswer, nil
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return noAddress, nil
 	case err != nil:

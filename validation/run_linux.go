@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/sluicemesh/sluice/builder"
@@ -112,8 +113,8 @@ func (r *run) failing() bool {
 // rules that capture some of what they should are all there, since each table
 // is replaced at once. Two more rounds see what came in the middle of the first,
 // and a second table that comes a moment later.
-// A packet that was lost is no proof of that: an address takes a while until it
-// is one (RFC 4862, tentative).
+// A packet or connection that was lost is no proof of that: an address takes a
+// while until it is one (RFC 4862, tentative), and a busy node is late.
 func (r *run) hopeless() bool {
 	lost, stays := false, ""
 	for _, x := range r.results {
@@ -122,7 +123,7 @@ func (r *run) hopeless() bool {
 				r.early = "waiting can't change that: " + f.String()
 				return true
 			}
-			lost = lost || f.Got == string(lostPacket) || f.Got == string(noAddress)
+			lost = lost || slices.Contains([]builder.Verdict{lostPacket, noAnswer, noAddress}, builder.Verdict(f.Got))
 		}
 		if first := r.captured[x.Check.Family]; x.Status == Failed && first > 0 && r.round >= first+2 {
 			stays = x.Check.Family.String() + " rules are there and stay wrong"
@@ -137,10 +138,12 @@ func (r *run) hopeless() bool {
 	return r.early != ""
 }
 
-// lostPacket is the verdict on a packet that nobody got, and noAddress what the
-// kernel says about an address that is not usable yet.
+// lostPacket is the verdict on a packet that nobody got, noAnswer that on a
+// connection, and noAddress what the kernel says about an address that is not
+// usable yet.
 const (
 	lostPacket builder.Verdict = "nothing: it was not delivered"
+	noAnswer   builder.Verdict = "no answer at all"
 	noAddress  builder.Verdict = "the address can't be used yet"
 )
 

@@ -64,8 +64,9 @@ func (h *host) conf(name string) string { return filepath.Join(h.root, confDir, 
 // put writes a file as its owner would: beside it, and renamed.
 func (h *host) put(name string, raw []byte) {
 	h.t.Helper()
-	must(h.t, os.WriteFile(h.conf("."+name), raw, 0o600))
-	must(h.t, os.Rename(h.conf("."+name), h.conf(name)))
+	temp := h.conf("." + name + ".new") // no runtime loads a file of that extension
+	must(h.t, os.WriteFile(temp, raw, 0o600))
+	must(h.t, os.Rename(temp, h.conf(name)))
 }
 
 func (h *host) corpus(name string) []byte {
