@@ -31,6 +31,7 @@ func TestDifferencesReadAsLinesOfADiff(t *testing.T) {
 		want string
 	}{
 		{Difference{Nat, ChainOutput, 3, "-j A", "-j B"}, "nat ISTIO_OUTPUT rule 3: is -j A, should be -j B"},
+		{Difference{Table: "inet sluice", Have: "table"}, "inet sluice: unwanted table"},
 		{Difference{Raw, ChainOutput, 1, "", "-j B"}, "raw ISTIO_OUTPUT rule 1: missing -j B"},
 		{Difference{Nat, ChainOutput, 12, "-j A", ""}, "nat ISTIO_OUTPUT rule 12: unwanted -j A"},
 		{Difference{Nat, ChainOutput, 0, "", "chain"}, "nat ISTIO_OUTPUT: missing chain"},
