@@ -40,7 +40,7 @@ func run(patterns []string) error {
 		if len(found) == 0 {
 			continue
 		}
-		if err := commit(dir, found); err != nil {
+		if err := commit(path, dir, found); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
@@ -48,7 +48,7 @@ func run(patterns []string) error {
 }
 
 // commit chooses for every target of a package.
-func commit(dir string, found []string) error {
+func commit(path, dir string, found []string) error {
 	scratch, err := os.MkdirTemp("", "sluice-corpus-")
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func commit(dir string, found []string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
-		fmt.Printf("%s %s: %d of %d inputs reach what all reach\n", dir, t.name, kept, of)
+		fmt.Printf("%s %s: %d of %d inputs reach what all reach\n", path, t.name, kept, of)
 	}
 	return nil
 }
