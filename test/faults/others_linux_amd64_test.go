@@ -45,6 +45,7 @@ func TestEditedByOthersAtEveryStepBothGetTheirRules(t *testing.T) {
 				}
 				s.must(apply("new", b)...)
 				s.must(check("new", b)...)
+				s.unedit(b, n)
 			}
 			l.mustHaveHeld(t)
 			record(t, "edit by others", points, l.total())
@@ -68,6 +69,14 @@ func (s *scene) edit(backend string, n int) {
 	if backend != "nftables" { // the chain may not be there at this moment
 		s.edited(f, rig.IPv6, "-I", "ISTIO_OUTPUT", "-p", "udp", "-j", "RETURN")
 	}
+}
+
+// unedit keeps the tables, and so the number of steps, from growing.
+func (s *scene) unedit(backend string, n int) {
+	name, f := fmt.Sprintf("EDIT%d", n), flavourOf(backend)
+	s.mustEdit(f, rig.IPv4, "-D", "OUTPUT", "-p", "udp", "--dport", "9", "-j", name)
+	s.mustEdit(f, rig.IPv4, "-F", name)
+	s.mustEdit(f, rig.IPv4, "-X", name)
 }
 
 // edited edits under a lock of its own: ours is held while we stand still.
