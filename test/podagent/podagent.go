@@ -88,6 +88,13 @@ func (a *Agent) Reports() []podapi.Report {
 	return slices.Clone(a.reports)
 }
 
+// Forget drops the reports so far.
+func (a *Agent) Forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reports = nil
+}
+
 // Pod implements [podapi.Handler].
 func (a *Agent) Pod(_ context.Context, q podapi.Request) podapi.Response {
 	a.mu.Lock()
