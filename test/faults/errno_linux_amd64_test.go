@@ -90,35 +90,30 @@ func (s *scene) mustBeOneOrTheOther(c transition, when string, exit int, out str
 }
 
 func TestRefusedAtEveryStepOfACleanItSaysSoAndTheNextCleanLeavesNothing(t *testing.T) {
-	sluice := buildSluice(t)
-	for _, b := range backends {
-		t.Run(b, func(t *testing.T) {
-			t.Parallel()
-			s := newScene(t, sluice)
-			s.settle()
+	eachScene(t, func(t *testing.T, s *scene, b string) {
+		s.settle()
+		s.must(apply("tproxy", b)...)
+		s.must("clean") // what tables and modules there are, stays
+		before := s.Pod.State()
+		points := 0
+		for n := first(); ; n, points = n+*every, points+1 {
 			s.must(apply("tproxy", b)...)
-			s.must("clean") // what tables and modules there are, stays
-			before := s.Pod.State()
-			points := 0
-			for n := first(); ; n, points = n+*every, points+1 {
-				s.must(apply("tproxy", b)...)
-				refused, errno, out, err := s.refuseAt([]string{"clean"}, n)
-				if refused.Call == "" {
-					break
-				}
-				when := errno.Error() + " at " + refused.String()
-				switch exit := code(err); {
-				case exit == 0 && s.differs(before) != "":
-					t.Errorf("%s: it said that all is gone, and this is left or lost:\n%s\nit said:\n%s", when, s.differs(before), out)
-				case exit != 0 && (!exits[exit] || strings.TrimSpace(out) == "" || strings.Contains(out, "panic:")):
-					t.Errorf("%s: exit code %d with %q", when, exit, out)
-				}
-				s.must("clean")
-				if diff := s.differs(before); diff != "" {
-					t.Errorf("%s, then cleaned, this is left or lost:\n%s", when, diff)
-				}
+			refused, errno, out, err := s.refuseAt([]string{"clean"}, n)
+			if refused.Call == "" {
+				break
 			}
-			record(t, "refuse a system call to clean", points, 0)
-		})
-	}
+			when := errno.Error() + " at " + refused.String()
+			switch exit := code(err); {
+			case exit == 0 && s.differs(before) != "":
+				t.Errorf("%s: it said that all is gone, and this is left or lost:\n%s\nit said:\n%s", when, s.differs(before), out)
+			case exit != 0 && (!exits[exit] || strings.TrimSpace(out) == "" || strings.Contains(out, "panic:")):
+				t.Errorf("%s: exit code %d with %q", when, exit, out)
+			}
+			s.must("clean")
+			if diff := s.differs(before); diff != "" {
+				t.Errorf("%s, then cleaned, this is left or lost:\n%s", when, diff)
+			}
+		}
+		record(t, "refuse a system call to clean", points, 0)
+	})
 }

@@ -79,59 +79,49 @@ func (s *scene) killAt(args []string, n int) (at Step, dead bool) {
 }
 
 func TestKilledAtEveryStepOfTheFirstApplyTheNextRunFinishes(t *testing.T) {
-	sluice := buildSluice(t)
-	for _, b := range backends {
-		t.Run(b, func(t *testing.T) {
-			t.Parallel()
-			s := newScene(t, sluice)
-			s.settle()
-			foreign := s.foreign()
-			var l tally
-			points := 0
-			for n := first(); ; n, points = n+*every, points+1 {
-				s.must("clean")
-				step, dead := s.killAt(apply("tproxy", b), n)
-				if !dead {
-					break
-				}
-				s.must(apply("tproxy", b)...)
-				s.must(check("tproxy", b)...)
-				l.try("repaired after "+step.String(), s.probes())
+	eachScene(t, func(t *testing.T, s *scene, b string) {
+		s.settle()
+		foreign := s.foreign()
+		var l tally
+		points := 0
+		for n := first(); ; n, points = n+*every, points+1 {
+			s.must("clean")
+			step, dead := s.killAt(apply("tproxy", b), n)
+			if !dead {
+				break
 			}
-			if got := s.foreign(); got != foreign {
-				t.Errorf("foreign rules were\n%s\nand are\n%s", foreign, got)
-			}
-			l.mustHaveHeld(t)
-			record(t, "kill during the first apply", points, l.total())
-		})
-	}
+			s.must(apply("tproxy", b)...)
+			s.must(check("tproxy", b)...)
+			l.try("repaired after "+step.String(), s.probes())
+		}
+		if got := s.foreign(); got != foreign {
+			t.Errorf("foreign rules were\n%s\nand are\n%s", foreign, got)
+		}
+		l.mustHaveHeld(t)
+		record(t, "kill during the first apply", points, l.total())
+	})
 }
 
 func TestKilledAtEveryStepOfACleanTheNextCleanLeavesNothing(t *testing.T) {
-	sluice := buildSluice(t)
-	for _, b := range backends {
-		t.Run(b, func(t *testing.T) {
-			t.Parallel()
-			s := newScene(t, sluice)
-			s.settle()
+	eachScene(t, func(t *testing.T, s *scene, b string) {
+		s.settle()
+		s.must(apply("tproxy", b)...)
+		s.must("clean") // what tables and modules there are, stays
+		before := s.Pod.State()
+		points := 0
+		for n := first(); ; n, points = n+*every, points+1 {
 			s.must(apply("tproxy", b)...)
-			s.must("clean") // what tables and modules there are, stays
-			before := s.Pod.State()
-			points := 0
-			for n := first(); ; n, points = n+*every, points+1 {
-				s.must(apply("tproxy", b)...)
-				step, dead := s.killAt([]string{"clean"}, n)
-				if !dead {
-					break
-				}
-				s.must("clean")
-				if diff := s.differs(before); diff != "" {
-					t.Errorf("killed at %s, then cleaned, this is left or lost:\n%s", step, diff)
-				}
+			step, dead := s.killAt([]string{"clean"}, n)
+			if !dead {
+				break
 			}
-			record(t, "kill during clean", points, 0)
-		})
-	}
+			s.must("clean")
+			if diff := s.differs(before); diff != "" {
+				t.Errorf("killed at %s, then cleaned, this is left or lost:\n%s", step, diff)
+			}
+		}
+		record(t, "kill during clean", points, 0)
+	})
 }
 
 // differs leaves out what ip(8) says while another test's namespace goes.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -96,13 +95,10 @@ func (n node) command(verb string) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, out
 }
 
-// must keeps its thread: a Trace that found itself on it would wait for our child.
 func (n node) must(verb string) {
 	n.t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	cmd, out := n.command(verb)
-	if err := cmd.Run(); err != nil {
+	if err := runApart(cmd); err != nil {
 		n.t.Errorf("%s: %v: %s", verb, err, out)
 	}
 }

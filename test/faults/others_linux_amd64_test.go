@@ -14,43 +14,38 @@ import (
 // stay, ours become what is wanted, and if that is not to be had the run says so
 // and the next one finishes.
 func TestEditedByOthersAtEveryStepBothGetTheirRules(t *testing.T) {
-	sluice := buildSluice(t)
-	for _, b := range backends {
-		t.Run(b, func(t *testing.T) {
-			t.Parallel()
-			s := newScene(t, sluice)
-			s.settle()
-			var l tally
-			points := 0
-			for n := first(); ; n, points = n+*every, points+1 {
-				s.must(apply("old", b)...)
-				stop := l.always(s.probes())
-				edited := false
-				out, err := s.trace(apply("new", b), func(step Step) Action {
-					if step.Number == n {
-						edited = true
-						s.edit(b, n)
-					}
-					return Action{}
-				})
-				stop()
-				if !edited {
-					break
+	eachScene(t, func(t *testing.T, s *scene, b string) {
+		s.settle()
+		var l tally
+		points := 0
+		for n := first(); ; n, points = n+*every, points+1 {
+			s.must(apply("old", b)...)
+			stop := l.always(s.probes())
+			edited := false
+			out, err := s.trace(apply("new", b), func(step Step) Action {
+				if step.Number == n {
+					edited = true
+					s.edit(b, n)
 				}
-				if err != nil && !exits[code(err)] {
-					t.Errorf("edited at step %d: %v\n%s", n, err, out)
-				}
-				if got := s.edits(b, n); got != "2 rules, 1 chain" {
-					t.Errorf("edited at step %d: of the other's edit there is %s", n, got)
-				}
-				s.must(apply("new", b)...)
-				s.must(check("new", b)...)
-				s.unedit(b, n)
+				return Action{}
+			})
+			stop()
+			if !edited {
+				break
 			}
-			l.mustHaveHeld(t)
-			record(t, "edit by others", points, l.total())
-		})
-	}
+			if err != nil && !exits[code(err)] {
+				t.Errorf("edited at step %d: %v\n%s", n, err, out)
+			}
+			if got := s.edits(b, n); got != "2 rules, 1 chain" {
+				t.Errorf("edited at step %d: of the other's edit there is %s", n, got)
+			}
+			s.must(apply("new", b)...)
+			s.must(check("new", b)...)
+			s.unedit(b, n)
+		}
+		l.mustHaveHeld(t)
+		record(t, "edit by others", points, l.total())
+	})
 }
 
 func flavourOf(backend string) rig.Flavour {
@@ -109,37 +104,32 @@ func (s *scene) edits(backend string, n int) string {
 
 // A second run is started at any step of the first, and the first goes on.
 func TestTwoAtOnceBothFinishAtWhateverStepTheSecondBegins(t *testing.T) {
-	sluice := buildSluice(t)
-	for _, b := range backends {
-		t.Run(b, func(t *testing.T) {
-			t.Parallel()
-			s := newScene(t, sluice)
-			s.must(apply("old", b)...)
-			var l tally
-			points := 0
-			for n := first(); ; n, points = n+*every, points+1 {
-				stop := l.always(s.probes())
-				which := []string{"old", "new"}[points%2]
-				var second sync.WaitGroup
-				secondCode, secondOut := -2, ""
-				out, err := s.trace(apply(which, b), func(step Step) Action {
-					if step.Number == n {
-						second.Go(func() { secondCode, secondOut = s.run(apply(which, b)...) })
-					}
-					return Action{}
-				})
-				second.Wait()
-				stop()
-				if secondCode == -2 {
-					break
+	eachScene(t, func(t *testing.T, s *scene, b string) {
+		s.must(apply("old", b)...)
+		var l tally
+		points := 0
+		for n := first(); ; n, points = n+*every, points+1 {
+			stop := l.always(s.probes())
+			which := []string{"old", "new"}[points%2]
+			var second sync.WaitGroup
+			secondCode, secondOut := -2, ""
+			out, err := s.trace(apply(which, b), func(step Step) Action {
+				if step.Number == n {
+					second.Go(func() { secondCode, secondOut = s.run(apply(which, b)...) })
 				}
-				if err != nil || secondCode != 0 {
-					t.Errorf("second begun at step %d: the first ends with %v\n%s\nthe second with %d\n%s", n, err, out, secondCode, secondOut)
-				}
-				s.must(check(which, b)...)
+				return Action{}
+			})
+			second.Wait()
+			stop()
+			if secondCode == -2 {
+				break
 			}
-			l.mustHaveHeld(t)
-			record(t, "second run at once", points, l.total())
-		})
-	}
+			if err != nil || secondCode != 0 {
+				t.Errorf("second begun at step %d: the first ends with %v\n%s\nthe second with %d\n%s", n, err, out, secondCode, secondOut)
+			}
+			s.must(check(which, b)...)
+		}
+		l.mustHaveHeld(t)
+		record(t, "second run at once", points, l.total())
+	})
 }

@@ -137,6 +137,9 @@ func TestPluginRefusedAtEveryStepOfDelTheNextDelLeavesNothing(t *testing.T) {
 			if at.Call != "write stdout" && err != nil && !strings.Contains(out, `"code":`) || strings.Contains(out, "panic:") {
 				t.Errorf("refused at %s, DEL ended with %v and\n%s", at, err, out)
 			}
+			if diff := p.differs(before); err == nil && diff != "" {
+				t.Errorf("refused at %s, DEL said that all is gone, and this is left or lost:\n%s", at, diff)
+			}
 			p.must("DEL")
 			if diff := p.differs(before); diff != "" {
 				t.Errorf("refused at %s, then DEL, this is left or lost:\n%s", at, diff)

@@ -34,6 +34,9 @@ func record(t *testing.T, fault string, points, connections int) {
 func recordAt(t *testing.T, fault string, points, every, connections int) {
 	t.Helper()
 	t.Logf("%s: %d points, %d connections", fault, points, connections)
+	if every == 1 && points < 5 {
+		t.Errorf("%s: at %d points only", fault, points)
+	}
 	if *recordFile == "" || t.Failed() {
 		return
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -66,13 +65,10 @@ func (r repairs) command() (*exec.Cmd, *bytes.Buffer) {
 	return cmd, out
 }
 
-// must keeps its thread: a Trace that found itself on it would wait for our child.
 func (r repairs) must(when string) {
 	r.t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	cmd, out := r.command()
-	if err := cmd.Run(); err != nil {
+	if err := runApart(cmd); err != nil {
 		r.t.Errorf("%s: %v: %s", when, err, out)
 	}
 }

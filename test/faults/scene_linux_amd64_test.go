@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +45,17 @@ func newScene(t *testing.T, sluice string) *scene {
 	s.Pod.App(rig.App, "app", fmt.Sprintf("%s:8080", rig.Pod4), fmt.Sprintf("[%s]:8080", rig.Pod6))
 	s.World.App(rig.Root, "world", fmt.Sprintf("%s:80", rig.Service4(1)), fmt.Sprintf("[%s]:80", rig.Service6(1)))
 	return s
+}
+
+// eachScene runs a test in a pod of its own for each backend.
+func eachScene(t *testing.T, test func(t *testing.T, s *scene, backend string)) {
+	sluice := buildSluice(t)
+	for _, b := range backends {
+		t.Run(b, func(t *testing.T) {
+			t.Parallel()
+			test(t, newScene(t, sluice), b)
+		})
+	}
 }
 
 // buildSluice builds the program once for a test.
@@ -101,6 +113,13 @@ func code(err error) int {
 		return ended.Status.ExitStatus()
 	}
 	return -1
+}
+
+// runApart keeps its thread: a Trace that found itself on it would wait for its child.
+func runApart(cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return cmd.Run()
 }
 
 // probe is one connection that must never reach its destination directly.
