@@ -2,11 +2,13 @@ package behaviour
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,6 +94,10 @@ func ended(t *testing.T, e ending, c builder.Config, f iptables.Family) (r *rig.
 func fromOnePort(t *testing.T, r *rig.Rig, to string, f iptables.Family) string {
 	t.Helper()
 	conn, err := r.World.Dial(rig.Root, "tcp", to, sock.Options{From: netip.AddrPortFrom(world(f), 40123), Reuse: true})
+	// The client's own socket still waits for the last acknowledgement.
+	for end := time.Now().Add(2 * time.Second); errors.Is(err, syscall.EADDRNOTAVAIL) && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		conn, err = r.World.Dial(rig.Root, "tcp", to, sock.Options{From: netip.AddrPortFrom(world(f), 40123), Reuse: true})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
