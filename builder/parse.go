@@ -3,6 +3,7 @@ package builder
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -65,10 +66,10 @@ type Parsed struct {
 // Parse reads settings, the later of two inputs for one setting winning. All
 // errors are reported together, as Problems; the result is then not valid.
 func Parse(inputs []Input, opts Options) (Parsed, error) {
-	p := parser{settings: Settings(), draft: draft{config: Default(), opts: opts, origins: map[string]Input{}}}
-	chosen := p.choose(inputs)
+	p := parser{settings: Settings(), draft: draft{config: Default(), opts: opts}}
+	p.choose(inputs)
 	for _, s := range p.settings {
-		if in, ok := chosen[s.Flag]; ok {
+		if in, ok := p.draft.origins[s.Flag]; ok {
 			p.read(s, in)
 		}
 	}
@@ -86,28 +87,22 @@ type parser struct {
 	warnings []Warning
 }
 
-// choose picks the input that counts for each setting.
-func (p *parser) choose(inputs []Input) map[string]Input {
-	known := make(map[string]*Setting, len(p.settings))
-	for i, s := range p.settings {
-		known[s.Flag] = &p.settings[i]
-	}
-	chosen := map[string]Input{}
+// choose picks the input that decides each setting.
+func (p *parser) choose(inputs []Input) {
+	p.draft.origins = make(map[string]Input, len(inputs))
 	for _, in := range inputs {
-		s, ok := known[in.Flag]
+		at := slices.IndexFunc(p.settings, func(s Setting) bool { return s.Flag == in.Flag })
 		switch {
-		case !ok:
+		case at < 0:
 			p.refuse(in, "unknown setting", "a setting of this version")
-		case strings.TrimSpace(in.Value) == "" && !s.EmptyCounts: // not given
+		case strings.TrimSpace(in.Value) == "" && !p.settings[at].EmptyCounts: // not given
 		default:
-			chosen[in.Flag] = in
+			p.draft.origins[in.Flag] = in
 		}
 	}
-	return chosen
 }
 
 func (p *parser) read(s Setting, in Input) {
-	p.draft.origins[s.Flag] = in
 	notes, err := s.read(&p.draft, in.Value)
 	for _, n := range notes {
 		p.warn(in, n)
@@ -147,7 +142,7 @@ func (p *parser) warn(in Input, text string) {
 
 // effective lists every setting with the place it came from.
 func (p *parser) effective() []Effective {
-	var list []Effective
+	list := make([]Effective, 0, len(p.settings))
 	for _, s := range p.settings {
 		e := Effective{s.Flag, s.Default, "default"}
 		if in, ok := p.draft.origins[s.Flag]; ok {

@@ -1,6 +1,10 @@
 package builder
 
-import "github.com/sluicemesh/sluice/iptables"
+import (
+	"slices"
+
+	"github.com/sluicemesh/sluice/iptables"
+)
 
 // Setting is one thing that can be configured, by all the names it has.
 // Annotations are mapped to flags by package cni/podsettings.
@@ -23,7 +27,7 @@ type Setting struct {
 // Settings lists every setting of the policy in the order in which help,
 // documentation and --print-config show them.
 func Settings() []Setting {
-	return append(append(proxySettings(), captureSettings()...), otherSettings()...)
+	return slices.Concat(proxySettings(), captureSettings(), otherSettings())
 }
 
 func proxySettings() []Setting {

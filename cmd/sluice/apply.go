@@ -139,9 +139,7 @@ func (a applyRun) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range parsed.Settings {
-		a.log.debug("%s=%q (%s)", e.Flag, e.Value, e.Origin)
-	}
+	a.log.settings(parsed.Settings)
 	if parsed.Config.Mode == builder.NoneMode {
 		a.log.info("interception mode NONE: nothing of ours is programmed")
 	}

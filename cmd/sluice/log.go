@@ -113,3 +113,13 @@ func (l logger) warnings(list []builder.Warning) {
 		l.warn("%s", w)
 	}
 }
+
+// settings says what counts and where it comes from.
+func (l logger) settings(list []builder.Effective) {
+	if l.level < levelDebug {
+		return
+	}
+	for _, e := range list {
+		l.debug("%s=%q (%s)", e.Flag, e.Value, e.Origin)
+	}
+}

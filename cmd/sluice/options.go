@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sluicemesh/sluice/builder"
 )
@@ -21,12 +23,14 @@ type option struct {
 	boolean     bool
 	policy      bool // one of package builder's settings
 	hidden      bool
+	word        *word // once it is bound to a command
 }
 
 // settingOptions are the options of the policy.
 func settingOptions() []option {
-	var list []option
-	for _, s := range builder.Settings() {
+	settings := builder.Settings()
+	list := make([]option, 0, len(settings))
+	for _, s := range settings {
 		list = append(list, option{flag: s.Flag, short: s.Short, env: s.Env, fallback: s.Default, help: s.Help, boolean: s.Bool, policy: true})
 	}
 	return list
@@ -35,10 +39,8 @@ func settingOptions() []option {
 // values are the options of one command, as they were given.
 type values struct {
 	options []option
-	command *cobra.Command
 	env     func(string) (string, bool)
 	noEnv   bool // with a manifest, the environment is somebody else's
-	texts   map[string]*string
 	// problems gathers every bad value, so that all are reported together.
 	problems builder.Problems
 	notes    []string
@@ -46,45 +48,44 @@ type values struct {
 
 // bind adds options to a command.
 func bind(c *cobra.Command, p program, options ...[]option) *values {
-	v := &values{command: c, env: p.env, texts: map[string]*string{}}
-	for _, group := range options {
-		for _, o := range group {
-			v.add(o)
-		}
+	v := &values{env: p.env, options: slices.Concat(options...)}
+	words := make([]word, len(v.options))
+	for i := range v.options {
+		o := &v.options[i]
+		o.word = &words[i]
+		o.word.declare(c.Flags(), *o)
 	}
 	c.Flags().SortFlags = false
 	return v
 }
 
-func (v *values) add(o option) {
-	text := new(string)
-	v.texts[o.flag] = text
-	v.options = append(v.options, o)
-	fs := v.command.Flags()
-	f := fs.VarPF(flagText{text, o.boolean}, o.flag, o.short, o.usage())
-	f.Hidden = o.hidden
-	if o.boolean {
-		f.NoOptDefVal = "true"
-	}
-}
-
-// flagText is a flag's text as it stands on the command line.
-type flagText struct {
-	text    *string
+// word is an option as it stands on the command line.
+type word struct {
+	pflag.Flag
+	text    string
 	boolean bool
 }
 
-func (g flagText) String() string { return "" } // no default: the line of help has it
+func (w *word) declare(fs *pflag.FlagSet, o option) {
+	w.boolean = o.boolean
+	w.Flag = pflag.Flag{Name: o.flag, Shorthand: o.short, Usage: o.usage(), Value: w, Hidden: o.hidden}
+	if o.boolean {
+		w.NoOptDefVal = "true"
+	}
+	fs.AddFlag(&w.Flag)
+}
+
+func (w *word) String() string { return w.text }
 
 // Set takes the text; whoever asks for the option parses it.
-func (g flagText) Set(text string) error {
-	*g.text = text
+func (w *word) Set(text string) error {
+	w.text = text
 	return nil
 }
 
 // Type is what help and completion show.
-func (g flagText) Type() string {
-	if g.boolean {
+func (w *word) Type() string {
+	if w.boolean {
 		return "bool"
 	}
 	return "string"
@@ -105,8 +106,8 @@ func (o option) usage() string {
 // given finds the value of an option: the flag, else the first variable that
 // is set to something, else one that is set to nothing.
 func (v *values) given(o option) (value, origin string, ok bool) {
-	if v.command.Flags().Changed(o.flag) {
-		return *v.texts[o.flag], o.origin(), true
+	if o.word.Changed {
+		return o.word.text, o.origin(), true
 	}
 	if v.noEnv {
 		return "", "", false
