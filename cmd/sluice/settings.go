@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/internal/kernfile"
@@ -48,16 +50,18 @@ func id(text string) (uint32, error) {
 	return uint32(n), err
 }
 
-// proxyUser is the setting that ENVOY_USER stands for: the uid of that user,
-// istio-proxy if it is not set, where the tool runs. Nobody of that name: no setting.
-func proxyUser(v *values, o builder.Options) []builder.Input {
+// proxyUser is what proxy-uid is where the tool runs and nobody says: the uid of
+// the user that ENVOY_USER names, which counts more than a file, else of
+// istio-proxy. No such user: no setting.
+func proxyUser(v *values, o builder.Options, file, given []builder.Input) []builder.Input {
 	name, set := v.env("ENVOY_USER")
+	set = set && name != ""
 	origin := "environment ENVOY_USER=" + name
-	if !set || name == "" {
-		name, origin = "istio-proxy", "user istio-proxy"
-	}
-	if o.LookUpUser == nil || v.noEnv {
+	switch {
+	case o.LookUpUser == nil || v.noEnv, saysProxyUID(given), !set && saysProxyUID(file):
 		return nil
+	case !set:
+		name, origin = "istio-proxy", "user istio-proxy"
 	}
 	uid, err := o.LookUpUser(name)
 	if err != nil {
@@ -66,10 +70,17 @@ func proxyUser(v *values, o builder.Options) []builder.Input {
 	return []builder.Input{{Flag: "proxy-uid", Value: strconv.FormatUint(uint64(uid), 10), Origin: origin}}
 }
 
+func saysProxyUID(inputs []builder.Input) bool {
+	return slices.ContainsFunc(inputs, func(in builder.Input) bool {
+		return in.Flag == "proxy-uid" && strings.TrimSpace(in.Value) != ""
+	})
+}
+
 // settings parses the policy's settings of a command. All problems, those of
 // the command's other options included, are reported together.
 func settings(v *values, o builder.Options) (builder.Parsed, error) {
-	inputs := append(append(v.configFile(), proxyUser(v, o)...), v.inputs()...)
+	file, given := v.configFile(), v.inputs()
+	inputs := slices.Concat(file, proxyUser(v, o, file, given), given)
 	parsed, err := builder.Parse(inputs, o)
 	var bad builder.Problems
 	if err != nil && !errors.As(err, &bad) {
