@@ -1,12 +1,6 @@
 // Sluice-cni is the chained plugin that a container runtime runs for every pod;
 // docs/cni.md says how it decides. It is static, needs no credential and makes
 // no look-up of its own.
-//
-// The runtime's watch on CPU limits is off: it reads mount and cgroup files at
-// every start, and this program is over in milliseconds.
-//
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
 package main
 
 import (

@@ -25,26 +25,26 @@ func Lock(ctx context.Context, wait time.Duration) (release func(), err error) {
 	if err != nil {
 		return nil, &Error{Op: "lock the network namespace", Err: err}
 	}
-	deadline := time.Now().Add(wait)
+	start := time.Now()
 	for {
 		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			return func() { _ = unix.Close(fd) }, nil
 		}
 		busy := errors.Is(err, unix.EWOULDBLOCK)
-		if !busy && !errors.Is(err, unix.EINTR) || time.Now().After(deadline) || ctx.Err() != nil {
+		if !busy && !errors.Is(err, unix.EINTR) || time.Since(start) > wait || ctx.Err() != nil {
 			_ = unix.Close(fd)
-			return nil, lockError(err, busy, wait, ctx.Err())
+			return nil, lockError(err, busy, time.Since(start), ctx.Err())
 		}
 		time.Sleep(lockPoll)
 	}
 }
 
-func lockError(err error, busy bool, wait time.Duration, ended error) error {
+func lockError(err error, busy bool, waited time.Duration, ended error) error {
 	e := &Error{Op: "lock the network namespace", Err: err}
 	if busy {
 		e.Kind = Busy
-		e.Words = fmt.Sprintf("another process has held the lock for %s", wait)
+		e.Words = fmt.Sprintf("another process has held the lock for %s", waited.Round(time.Millisecond))
 		e.Hint = "it is programming this namespace: try again, or see who with: lsof " + LockPath
 	}
 	if ended != nil {

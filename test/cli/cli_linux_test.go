@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -211,6 +212,27 @@ func TestAHeldLockIsExitCode75(t *testing.T) {
 	says(t, s.in(pod, 75, classic("--timeout", "300ms")...), "again")
 	holder.Stop()
 	s.in(pod, 0, classic()...)
+}
+
+func TestASignalEndsAWaitingRunWithAWord(t *testing.T) {
+	s, pod := build(t), rig.NewNamespace(t, "pod")
+	pod.Start(rig.Cmd{Args: []string{"flock", "/proc/self/ns/net", "sleep", "60"}})
+	time.Sleep(200 * time.Millisecond)
+	before := pod.State()
+	run := pod.Start(s.cmd(classic()...))
+	time.Sleep(200 * time.Millisecond)
+	if err := run.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-run.Ended():
+	case <-time.After(2 * time.Second):
+		t.Error("the signal did not end it")
+	}
+	if said := run.Output(); !strings.Contains(said, "interrupted: lock the network namespace") {
+		t.Errorf("it said %q", said)
+	}
+	same(t, before, pod.State())
 }
 
 func TestTheNamespaceItWasStartedInIsRefusedByName(t *testing.T) {
