@@ -103,7 +103,7 @@ func withSession(ctx context.Context, c builder.Config, o Options, do func(*sess
 	}
 	defer nft.Close()
 	o.counters = c.Counters
-	owner := ownerEntry()
+	owner := ownerEntry(c.Backend)
 	defer owner.Close()
 	s := &session{conn: conn, nft: nft, via: owner.Prefix(), opts: o}
 	if err := s.look(ctx, c); err != nil {
@@ -113,10 +113,7 @@ func withSession(ctx context.Context, c builder.Config, o Options, do func(*sess
 }
 
 func (s *session) look(ctx context.Context, c builder.Config) (err error) {
-	if s.facts, err = s.conn.Look(ctx); err != nil {
-		return err
-	}
-	if s.have, err = s.conn.Read(ctx); err != nil {
+	if s.facts, s.have, err = s.conn.Survey(ctx); err != nil {
 		return err
 	}
 	families, remarks, err := Families(c.Families, s.facts)

@@ -31,10 +31,9 @@ func look(ctx context.Context, conn *nftables.Conn, o Options) chooser {
 }
 
 func lookNative(ctx context.Context, conn *nftables.Conn, o Options) chooser {
-	n := native{conn: conn, opts: nftables.Options{Counters: o.counters}}
-	ch := chooser{native: n}
+	ch := chooser{native: o.native(conn)}
 	var err error
-	if ch.stands, err = n.stands(ctx); errors.Is(err, fs.ErrPermission) {
+	if ch.stands, err = ch.native.stands(ctx); errors.Is(err, fs.ErrPermission) {
 		ch.hidden = err
 	} else {
 		ch.unsure = err
@@ -42,8 +41,9 @@ func lookNative(ctx context.Context, conn *nftables.Conn, o Options) chooser {
 	return ch
 }
 
-// lookFor is look for one choice of backend: no program is looked for where
-// nf_tables was asked for and nothing stands in iptables.
+// lookFor is look for one choice of backend. Where nf_tables was asked for it
+// does not matter what stands there, and no program is looked for if nothing
+// stands in iptables.
 func lookFor(ctx context.Context, b builder.Backend, conn *nftables.Conn, o Options) chooser {
 	if b != builder.BackendNftables {
 		return look(ctx, conn, o)
@@ -52,7 +52,7 @@ func lookFor(ctx context.Context, b builder.Backend, conn *nftables.Conn, o Opti
 	if len(xtables.Present(env)) > 0 {
 		env = xtables.Look(ctx, o.path())
 	}
-	return lookNative(ctx, conn, o).beside(env)
+	return chooser{native: o.native(conn)}.beside(env)
 }
 
 // beside adds what there is of iptables.

@@ -18,6 +18,10 @@ type native struct {
 	opts nftables.Options
 }
 
+func (o Options) native(conn *nftables.Conn) native {
+	return native{conn: conn, opts: nftables.Options{Counters: o.counters}}
+}
+
 func (native) name() string { return "nftables" }
 
 func (native) programs(iptables.Family) bool { return true }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,23 +18,44 @@ const sysctlIPv6 = "/proc/sys/net/ipv6/conf"
 // Look gathers the facts of the namespace. It reads /proc/sys, so it has to
 // be called inside [Namespace.Do]; the kernel shows each thread its own.
 func (c *Conn) Look(ctx context.Context) (Facts, error) {
-	if err := c.limit(ctx); err != nil {
-		return Facts{}, err
+	f, _, err := c.look(ctx)
+	return f, err
+}
+
+// Survey is Look and Read, with every list asked for once.
+func (c *Conn) Survey(ctx context.Context) (f Facts, p Plumbing, err error) {
+	f, routes, err := c.look(ctx)
+	if err != nil {
+		return Facts{}, Plumbing{}, err
 	}
-	var f Facts
-	var err error
+	if p.Routes, err = ourRoutes(routes); err != nil {
+		return Facts{}, Plumbing{}, err
+	}
+	p.Addrs = sixOf(f.Addrs)
+	p.Rules, err = c.rules()
+	return f, p, err
+}
+
+// look returns the facts, and the list of routes that it has read for them.
+func (c *Conn) look(ctx context.Context) (f Facts, routes []message, err error) {
+	if err := c.limit(ctx); err != nil {
+		return Facts{}, nil, err
+	}
 	if f.IPv6, f.IPv6Off, err = ipv6Status(); err != nil {
-		return Facts{}, err
+		return Facts{}, nil, err
 	}
 	if f.Links, err = c.links(); err != nil {
-		return Facts{}, err
+		return Facts{}, nil, err
 	}
 	if f.Addrs, err = c.addrs(0); err != nil {
-		return Facts{}, err
+		return Facts{}, nil, err
 	}
 	nameDevs(f.Addrs, f.Links)
-	f.IPv6Default, err = c.defaultIPv6()
-	return f, err
+	if routes, err = c.routes(); err != nil {
+		return Facts{}, nil, err
+	}
+	f.IPv6Default = slices.ContainsFunc(routes, leadsOut)
+	return f, routes, nil
 }
 
 // ipv6Status reads disable_ipv6 of every interface. "all" is the last value
@@ -97,15 +119,9 @@ func nameDevs(addrs []Addr, links []Link) {
 	}
 }
 
-// defaultIPv6 reports a default route that leads out: unicast, as opposed to
-// unreachable or to our local one.
-func (c *Conn) defaultIPv6() (bool, error) {
-	msgs, err := c.dump(unix.RTM_GETROUTE, "IPv6 routes", string([]byte{0: unix.AF_INET6, unix.SizeofRtMsg - 1: 0}))
-	for _, m := range msgs {
-		d := m.Data
-		if len(d) >= unix.SizeofRtMsg && d[0] == unix.AF_INET6 && d[1] == 0 && d[7] == unix.RTN_UNICAST {
-			return true, err
-		}
-	}
-	return false, err
+// leadsOut recognises a default IPv6 route that leads out: unicast, as opposed
+// to unreachable or to our local one.
+func leadsOut(route message) bool {
+	d := route.Data
+	return len(d) >= unix.SizeofRtMsg && d[0] == unix.AF_INET6 && d[1] == 0 && d[7] == unix.RTN_UNICAST
 }

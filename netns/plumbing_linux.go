@@ -20,7 +20,11 @@ func (c *Conn) Read(ctx context.Context) (Plumbing, error) {
 	if err != nil {
 		return Plumbing{}, err
 	}
-	routes, err := c.routes()
+	list, err := c.routes()
+	if err != nil {
+		return Plumbing{}, err
+	}
+	routes, err := ourRoutes(list)
 	if err != nil {
 		return Plumbing{}, err
 	}
@@ -46,12 +50,16 @@ func (c *Conn) rules() ([]Rule, error) {
 	return rules, err
 }
 
-// routes keeps ours, and local defaults of others. Their table is not known
+// routes lists those of both families. The table of ours is not known
 // beforehand, so the whole list is read.
-func (c *Conn) routes() ([]Route, error) {
-	msgs, err := c.dump(unix.RTM_GETROUTE, "routes", string(make([]byte, unix.SizeofRtMsg)))
+func (c *Conn) routes() ([]message, error) {
+	return c.dump(unix.RTM_GETROUTE, "routes", string(make([]byte, unix.SizeofRtMsg)))
+}
+
+// ourRoutes keeps ours, and local defaults of others.
+func ourRoutes(list []message) ([]Route, error) {
 	var routes []Route
-	for _, m := range msgs {
+	for _, m := range list {
 		if !mayBeOurs(m.Data) {
 			continue
 		}
@@ -64,7 +72,7 @@ func (c *Conn) routes() ([]Route, error) {
 			routes = append(routes, r)
 		}
 	}
-	return routes, err
+	return routes, nil
 }
 
 // mayBeOurs spares decoding the routes of a router: it looks at the header's
