@@ -18,22 +18,25 @@ const setAnonymous = unix.NFT_SET_ANONYMOUS | unix.NFT_SET_CONSTANT
 // batch is the transaction that carries out a plan.
 type batch struct {
 	nfnl.Buffer
-	steps []step // of each message, to tell which one the kernel refused
+	plan  Plan
+	step  int    // the one that is being written
+	steps []int  // of each message, to tell which one the kernel refused
 	sets  uint32 // written so far
 }
 
 const roomPerStep = 420 // bytes; a typical rule takes about as many
 
 func encode(p Plan) *batch {
-	b := &batch{steps: make([]step, 0, len(p.steps))}
+	b := &batch{plan: p, steps: make([]int, 0, len(p.steps))}
 	b.Grow(len(p.steps) * roomPerStep)
-	for _, s := range p.steps {
-		b.step(s)
+	for i, s := range p.steps {
+		b.step = i
+		b.write(s)
 	}
 	return b
 }
 
-func (b *batch) step(s step) {
+func (b *batch) write(s step) {
 	switch s.verb {
 	case makeTable:
 		b.message(s, unix.NFT_MSG_NEWTABLE, nfnl.FlagCreate)
@@ -59,7 +62,7 @@ func (b *batch) step(s step) {
 
 func (b *batch) message(s step, kind, flags uint16) {
 	b.Message(subsystem<<8|kind, flags, familyNumber(s.table.Only), 0)
-	b.steps = append(b.steps, s)
+	b.steps = append(b.steps, b.step)
 }
 
 func (b *batch) chain(s step) {

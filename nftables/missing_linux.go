@@ -21,7 +21,7 @@ func (b *batch) explain(err error) error {
 		}
 		return e
 	}
-	s := b.steps[refused.Message]
+	s := b.plan.steps[b.steps[refused.Message]]
 	e.Op, e.Object = string(s.verb), s.String()[len(s.verb)+1:]
 	e.Missing = missing(s, b.Body(refused.Message), refused)
 	return e

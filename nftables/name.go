@@ -45,8 +45,8 @@ type builtin struct {
 
 // hooks lists the built-in chains. mangle OUTPUT is of type route: a changed
 // mark has the packet routed again.
-func hooks() []builtin {
-	return []builtin{
+func hooks() [14]builtin {
+	return [...]builtin{
 		{iptables.Raw, iptables.Prerouting, Hook{"filter", "prerouting", 0, -300, false}},
 		{iptables.Raw, iptables.Output, Hook{"filter", "output", 3, -300, false}},
 		{iptables.Mangle, iptables.Prerouting, Hook{"filter", "prerouting", 0, -150, false}},

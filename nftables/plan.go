@@ -114,6 +114,7 @@ func (p *Plan) change(have, want Table, exists bool) {
 			fill = append(fill, c)
 		}
 	}
+	p.steps = slices.Grow(p.steps, Tables{{Chains: fill}}.Count())
 	for _, c := range fill {
 		for _, r := range c.Rules {
 			p.steps = append(p.steps, step{addRule, Table{Only: want.Only}, Chain{Name: c.Name}, r})

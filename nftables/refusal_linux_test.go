@@ -23,7 +23,9 @@ import (
 func refusedRule(name string) *batch {
 	t := Table{}
 	b := encode(Plan{[]step{{verb: makeTable, table: t}, {verb: makeChain, table: t, chain: Chain{Name: "c"}}}})
-	b.message(step{addRule, t, Chain{Name: "c"}, Rule{}}, unix.NFT_MSG_NEWRULE, nfnl.FlagCreate|nfnl.FlagAppend)
+	odd := step{addRule, t, Chain{Name: "c"}, Rule{}}
+	b.plan.steps, b.step = append(b.plan.steps, odd), len(b.plan.steps)
+	b.message(odd, unix.NFT_MSG_NEWRULE, nfnl.FlagCreate|nfnl.FlagAppend)
 	b.String(unix.NFTA_RULE_TABLE, Name)
 	b.String(unix.NFTA_RULE_CHAIN, "c")
 	list := b.Open(unix.NFTA_RULE_EXPRESSIONS)
@@ -32,7 +34,7 @@ func refusedRule(name string) *batch {
 	w.close(w.open(name))
 	w.compare(false, []byte{2})
 	b.Close(list)
-	b.step(step{addRule, t, Chain{Name: "c"}, Rule{Rule: iptables.Rule{Target: iptables.Return()}}})
+	b.write(step{addRule, t, Chain{Name: "c"}, Rule{Rule: iptables.Rule{Target: iptables.Return()}}})
 	return b
 }
 
@@ -74,8 +76,8 @@ func TestAKernelWithoutNatInInetTablesIsRecognised(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := encode(Changes(nil, ts))
-	for i, s := range b.steps {
-		if s.verb == makeChain && s.chain.Hook.Type == "nat" {
+	for i, at := range b.steps {
+		if s := b.plan.steps[at]; s.verb == makeChain && s.chain.Hook.Type == "nat" {
 			if err := b.explain(&nfnl.Error{Message: i, Errno: unix.ENOENT, Offset: -1}); !noInetNat(err) {
 				t.Errorf("%v is not recognised", err)
 			}

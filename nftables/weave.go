@@ -7,6 +7,10 @@ import "github.com/sluicemesh/sluice/iptables"
 // the longest common subsequence goes.
 func weave(v4, v6 []iptables.Rule) []Rule {
 	out := make([]Rule, 0, len(v4)+len(v6))
+	for len(v4) > 0 && len(v6) > 0 && v4[0].Same(v6[0]) {
+		out = append(out, Rule{Rule: v4[0]})
+		v4, v6 = v4[1:], v6[1:]
+	}
 	next := commonLengths(v4, v6)
 	i, j := 0, 0
 	for i < len(v4) || j < len(v6) {
