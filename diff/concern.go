@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/sluicemesh/sluice/diff/internal/bdd"
+	"github.com/sluicemesh/sluice/internal/align"
 	"github.com/sluicemesh/sluice/iptables"
 )
 
@@ -92,57 +93,19 @@ func looksOnly(t iptables.Target) bool {
 	return false
 }
 
-// mostPairs bounds the table of the longest common subsequence.
-const mostPairs = 4 << 20
-
 // onOneSide are the rules of both lists that are not in a common subsequence.
 func onOneSide(a, b []line) []iptables.Rule {
-	for len(a) > 0 && len(b) > 0 && a[0].text == b[0].text {
-		a, b = a[1:], b[1:]
-	}
-	for len(a) > 0 && len(b) > 0 && a[len(a)-1].text == b[len(b)-1].text {
-		a, b = a[:len(a)-1], b[:len(b)-1]
-	}
 	var rules []iptables.Rule
-	if len(a)*len(b) > mostPairs {
-		for _, l := range append(slices.Clone(a), b...) {
-			rules = append(rules, l.rule)
-		}
-		return rules
-	}
-	length := common(a, b)
-	i, j := 0, 0
-	for i < len(a) || j < len(b) {
+	for _, p := range align.Lists(len(a), len(b), func(i, j int) bool { return a[i].text == b[j].text }) {
 		switch {
-		case i < len(a) && j < len(b) && a[i].text == b[j].text:
-			i, j = i+1, j+1
-		case j == len(b) || i < len(a) && length[i+1][j] >= length[i][j+1]:
-			rules = append(rules, a[i].rule)
-			i++
+		case p.Same():
+		case p.B == align.None:
+			rules = append(rules, a[p.A].rule)
 		default:
-			rules = append(rules, b[j].rule)
-			j++
+			rules = append(rules, b[p.B].rule)
 		}
 	}
 	return rules
-}
-
-// common is the lengths of the longest common subsequences of all tails.
-func common(a, b []line) [][]int32 {
-	length := make([][]int32, len(a)+1)
-	for i := range length {
-		length[i] = make([]int32, len(b)+1)
-	}
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if a[i].text == b[j].text {
-				length[i][j] = length[i+1][j+1] + 1
-			} else {
-				length[i][j] = max(length[i+1][j], length[i][j+1])
-			}
-		}
-	}
-	return length
 }
 
 // ways by which packets come to a chain.

@@ -1,5 +1,11 @@
 package iptables
 
+import (
+	"fmt"
+
+	"github.com/sluicemesh/sluice/internal/align"
+)
+
 // Difference is one place where a namespace is not what it should be.
 type Difference struct {
 	Table  Table
@@ -53,34 +59,40 @@ func Compare(have, want Ruleset) []Difference {
 	return diffs
 }
 
-// compareRules lists what differs between the rules that both ends have in
-// common, so that one missing rule is one difference and not one for each rule
-// behind it. Numbers are those of what stands; of what is missing, where it
-// should stand.
 func compareRules(c Chain, have, want []Rule) []Difference {
-	head := commonPrefix(have, want)
-	tail := commonSuffix(have[head:], want[head:])
-	have, want = have[head:len(have)-tail], want[head:len(want)-tail]
-	var diffs []Difference
-	for i := range max(len(have), len(want)) {
-		d := Difference{Table: c.Table, Chain: c.Name, Number: head + i + 1}
-		if i < len(have) {
-			d.Have = have[i].String()
-		}
-		if i < len(want) {
-			d.Want = want[i].String()
-		}
-		if d.Have != d.Want {
-			diffs = append(diffs, d)
-		}
-	}
-	return diffs
+	return Differences(c.Table, c.Name, have, want, Rule.Equal)
 }
 
-func commonSuffix(a, b []Rule) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[len(a)-1-n].Equal(b[len(b)-1-n]) {
-		n++
+// Differences lists what differs between the rules that a chain has and those
+// it should have. What both have in the same order counts as right, so that one
+// missing rule is one difference and not one for each rule behind it. Numbers
+// are those of what stands; of what is missing, where it should stand.
+func Differences[R fmt.Stringer](t Table, chain string, have, want []R, right func(have, want R) bool) []Difference {
+	var diffs []Difference
+	var extra, missing []int
+	settle := func() {
+		for i := range max(len(extra), len(missing)) {
+			d := Difference{Table: t, Chain: chain}
+			if i < len(missing) {
+				d.Number, d.Want = missing[i]+1, want[missing[i]].String()
+			}
+			if i < len(extra) {
+				d.Number, d.Have = extra[i]+1, have[extra[i]].String()
+			}
+			diffs = append(diffs, d)
+		}
+		extra, missing = extra[:0], missing[:0]
 	}
-	return n
+	for _, p := range align.Lists(len(have), len(want), func(i, j int) bool { return right(have[i], want[j]) }) {
+		switch {
+		case p.Same():
+			settle()
+		case p.B == align.None:
+			extra = append(extra, p.A)
+		default:
+			missing = append(missing, p.B)
+		}
+	}
+	settle()
+	return diffs
 }

@@ -58,6 +58,20 @@ func TestCompareNamesEachPlaceOnce(t *testing.T) {
 				"nat ISTIO_OUTPUT rule 3: is -o c -j RETURN, should be -o y -j RETURN",
 			},
 		},
+		{
+			"a rule moved to the end", output(t, "-o b -j RETURN", "-o c -j RETURN", "-o a -j RETURN"), output(t, "-o a -j RETURN", "-o b -j RETURN", "-o c -j RETURN"),
+			[]string{
+				"nat ISTIO_OUTPUT rule 1: missing -o a -j RETURN",
+				"nat ISTIO_OUTPUT rule 3: unwanted -o a -j RETURN",
+			},
+		},
+		{
+			"two in the place of one", output(t, "-o a -j RETURN", "-o x -j RETURN", "-o y -j RETURN", "-o c -j RETURN"), output(t, "-o a -j RETURN", "-o b -j RETURN", "-o c -j RETURN"),
+			[]string{
+				"nat ISTIO_OUTPUT rule 2: is -o x -j RETURN, should be -o b -j RETURN",
+				"nat ISTIO_OUTPUT rule 3: unwanted -o y -j RETURN",
+			},
+		},
 	} {
 		var got []string
 		for _, d := range Compare(c.have, c.want) {

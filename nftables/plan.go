@@ -114,7 +114,6 @@ func (p *Plan) change(have, want Table, exists bool) {
 			fill = append(fill, c)
 		}
 	}
-	p.steps = slices.Grow(p.steps, Tables{{Chains: fill}}.Count())
 	for _, c := range fill {
 		for _, r := range c.Rules {
 			p.steps = append(p.steps, step{addRule, Table{Only: want.Only}, Chain{Name: c.Name}, r})
@@ -191,21 +190,7 @@ func compareChains(label iptables.Table, have, want Chain) []iptables.Difference
 	if have.Hook != want.Hook {
 		diffs = append(diffs, iptables.Difference{Table: label, Chain: want.Name, Have: hookText(have.Hook), Want: hookText(want.Hook)})
 	}
-	for i := range max(len(have.Rules), len(want.Rules)) {
-		d := iptables.Difference{Table: label, Chain: want.Name, Number: i + 1}
-		switch {
-		case i >= len(have.Rules):
-			d.Want = want.Rules[i].String()
-		case i >= len(want.Rules):
-			d.Have = have.Rules[i].String()
-		case serves(have.Rules[i], want.Rules[i]):
-			continue
-		default:
-			d.Have, d.Want = have.Rules[i].String(), want.Rules[i].String()
-		}
-		diffs = append(diffs, d)
-	}
-	return diffs
+	return append(diffs, iptables.Differences(label, want.Name, have.Rules, want.Rules, serves)...)
 }
 
 func hookText(h Hook) string {

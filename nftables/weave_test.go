@@ -77,20 +77,3 @@ func TestTablesListTheRulesOfIPv4FirstWhereTheFamiliesDiffer(t *testing.T) {
 		}
 	}
 }
-
-func TestTablesOfMoreThanAMillionPairsAreNotSearchedForWhatIsCommon(t *testing.T) {
-	rules := make([]iptables.Rule, 1<<10)
-	for i := range rules {
-		rules[i] = simpleRule(iptables.Port(i+1), iptables.Return()).Rule
-	}
-	if got := commonLengths(rules, rules)(0, 0); got != 1<<10 {
-		t.Errorf("a million pairs: %d rules in common, want all", got)
-	}
-	more := slices.Concat(rules, rules[:1])
-	if got := commonLengths(more, rules)(0, 0); got != 0 {
-		t.Errorf("more: %d rules in common, want none found", got)
-	}
-	if got := weave(slices.Clone(rules), more); len(got) != len(rules)+1 || got[0].Only != 0 {
-		t.Errorf("%d rules, want equal ones that meet to be one all the same", len(got))
-	}
-}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/cni/netconf"
+	"github.com/sluicemesh/sluice/internal/align"
 )
 
 // configFile are the settings of the file that --config names, YAML or JSON:
@@ -93,22 +94,15 @@ func nearest(name string) string {
 	return best
 }
 
-// shared is the length of the longest common subsequence.
+// shared is how many letters both words have in the same order.
 func shared(a, b string) int {
-	row := make([]int, len(b)+1)
-	for i := range len(a) {
-		diagonal := 0
-		for j := range len(b) {
-			above := row[j+1]
-			if a[i] == b[j] {
-				row[j+1] = diagonal + 1
-			} else {
-				row[j+1] = max(row[j], above)
-			}
-			diagonal = above
+	n := 0
+	for _, p := range align.Lists(len(a), len(b), func(i, j int) bool { return a[i] == b[j] }) {
+		if p.Same() {
+			n++
 		}
 	}
-	return row[len(b)]
+	return n
 }
 
 // jsonOf is a YAML node as JSON, which has one form for each value.

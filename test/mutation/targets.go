@@ -36,6 +36,7 @@ func targets() []target {
 			dir: "nftables", tests: []suite{{"nftables", []string{"-test.run=Tables|Sets|Owner|Refusals", "-rounds=30", "-seed=1"}}},
 			files: []string{"divide.go", "error.go", "name.go", "normal.go", "plan.go", "rulesets.go", "set.go", "table.go", "text.go", "textmatch.go", "translate.go", "weave.go"},
 		},
+		{dir: "internal/align", tests: []suite{{"internal/align", nil}}},
 		{dir: "cni/decide", tests: []suite{{"cni/decide", nil}}},
 		{dir: "cni/podsettings", tests: []suite{{"cni/podsettings", nil}, {"cni/decide", nil}}},
 		{dir: "cni/netconf", tests: []suite{{"cni/netconf", nil}}},
