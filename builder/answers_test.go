@@ -141,7 +141,7 @@ func TestAnswersToSettingsAreThoseThatAPersonHasRead(t *testing.T) {
 		for _, w := range p.Warnings {
 			fmt.Fprintf(&b, "\twarning: %s\n", w)
 		}
-		for _, e := range p.Settings {
+		for _, e := range p.Settings() {
 			if e.Origin == "test" {
 				fmt.Fprintf(&b, "\t%s=%s\n", e.Flag, e.Value)
 			}

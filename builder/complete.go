@@ -10,14 +10,24 @@ import (
 // complete derives what depends on several settings, refuses contradictions
 // that no order of the policy resolves, and warns of those that it does.
 func (p *parser) complete() {
-	d := &p.draft
-	if !d.gidGiven {
-		d.config.ProxyGIDs = d.config.ProxyUIDs
-	}
+	p.proxyOwners()
 	p.inboundPorts()
 	p.dns()
 	p.portsCollide()
 	p.overlaps()
+}
+
+// proxyOwners: a list without items is not given.
+func (p *parser) proxyOwners() {
+	d := &p.draft
+	if len(d.config.ProxyUIDs) == 0 {
+		d.config.ProxyUIDs = Default().ProxyUIDs
+		delete(d.origins, whyProxyUID)
+	}
+	if _, given := d.origins[whyProxyGID]; !given || len(d.config.ProxyGIDs) == 0 {
+		d.config.ProxyGIDs = d.config.ProxyUIDs
+		d.origins[whyProxyGID] = Input{Origin: "default, as proxy-uid"}
+	}
 }
 
 func (p *parser) inboundPorts() {

@@ -2,6 +2,8 @@ package builder
 
 import (
 	"encoding"
+	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/sluicemesh/sluice/iptables"
@@ -15,116 +17,145 @@ type draft struct {
 
 	inbound, excludedInbound   Ports
 	redirectDNS, captureAllDNS bool
-	gidGiven                   bool
 	servers                    []Resolver
 	resolvConf                 string
 	origins                    map[string]Input // the input that decided, by flag
 }
 
-// Each function below makes the reader of a setting from the place of its value.
+// field is a setting's place in the draft.
+type field struct {
+	read func(d *draft, text string) ([]note, error)
+	show func(d *draft) string // in the input form; nil: as it was written
+}
 
-type reader = func(*draft, string) ([]note, error)
+// Each function below makes the field of a setting from the place of its value.
 
-type textReader = encoding.TextUnmarshaler
-
-func text(at func(*Config) textReader) reader {
-	return func(d *draft, s string) ([]note, error) {
-		return nil, at(&d.config).UnmarshalText([]byte(s))
+func text[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](at func(*Config) *T) field {
+	return field{
+		func(d *draft, s string) ([]note, error) { return nil, P(at(&d.config)).UnmarshalText([]byte(s)) },
+		func(d *draft) string { return fmt.Sprint(*at(&d.config)) },
 	}
 }
 
-func boolean(at func(*draft) *bool) reader {
-	return func(d *draft, s string) ([]note, error) {
-		v, err := ParseBool(s)
-		*at(d) = v
-		return nil, err
+func boolean(at func(*draft) *bool) field {
+	return field{
+		func(d *draft, s string) (_ []note, err error) {
+			*at(d), err = ParseBool(s)
+			return nil, err
+		},
+		func(d *draft) string { return strconv.FormatBool(*at(d)) },
 	}
 }
 
-func port(at func(*Config) *iptables.Port) reader {
-	return func(d *draft, s string) ([]note, error) {
-		var p Port
-		err := p.UnmarshalText([]byte(s))
-		*at(&d.config) = iptables.Port(p)
-		return nil, err
+func port(at func(*Config) *iptables.Port) field {
+	return field{
+		func(d *draft, s string) ([]note, error) {
+			var p Port
+			err := p.UnmarshalText([]byte(s))
+			*at(&d.config) = iptables.Port(p)
+			return nil, err
+		},
+		func(d *draft) string { return Port(*at(&d.config)).String() },
 	}
 }
 
-func ports(at func(*draft) *Ports, wildcard bool) reader {
-	return func(d *draft, s string) ([]note, error) {
-		p, notes, err := ParsePorts(s)
-		if p.All && !wildcard {
-			return notes, &ValueError{s, "would leave everything alone", acceptedPorts}
+func ports(at func(*draft) *Ports, wildcard bool) field {
+	return field{
+		func(d *draft, s string) ([]note, error) {
+			p, notes, err := ParsePorts(s)
+			if p.All && !wildcard {
+				return notes, &ValueError{s, "would leave everything alone", acceptedPorts}
+			}
+			*at(d) = p
+			return notes, err
+		},
+		func(d *draft) string { return at(d).String() },
+	}
+}
+
+func cidrs(at func(*Config) *CIDRs, wildcard bool) field {
+	return field{
+		func(d *draft, s string) ([]note, error) {
+			c, notes, err := ParseCIDRs(s)
+			if c.All && !wildcard {
+				return notes, &ValueError{s, "would leave everything alone", acceptedCIDR + ", separated by commas"}
+			}
+			*at(&d.config) = c
+			return notes, err
+		},
+		func(d *draft) string { return at(&d.config).String() },
+	}
+}
+
+func interfaces(at func(*Config) *[]Interface) field {
+	return field{
+		func(d *draft, s string) (notes []note, err error) {
+			*at(&d.config), notes, err = ParseInterfaces(s)
+			return notes, err
+		},
+		func(d *draft) string { return join(*at(&d.config)) },
+	}
+}
+
+func virtualInterfaces() field {
+	f := interfaces(func(c *Config) *[]Interface { return &c.VirtualInterfaces })
+	read := f.read
+	f.read = func(d *draft, s string) ([]note, error) {
+		notes, err := read(d, s)
+		for _, i := range d.config.VirtualInterfaces {
+			if i.matches("lo") {
+				return notes, &ValueError{string(i), "lo is not the interface of a virtual machine", acceptedInterface}
+			}
 		}
-		*at(d) = p
 		return notes, err
 	}
+	return f
 }
 
-func cidrs(at func(*Config) *CIDRs, wildcard bool) reader {
-	return func(d *draft, s string) ([]note, error) {
-		c, notes, err := ParseCIDRs(s)
-		if c.All && !wildcard {
-			return notes, &ValueError{s, "would leave everything alone", acceptedCIDR + ", separated by commas"}
-		}
-		*at(&d.config) = c
-		return notes, err
+func ids(at func(*Config) *IDs, names func(Options) LookUp) field {
+	return field{
+		func(d *draft, s string) (notes []note, err error) {
+			*at(&d.config), notes, err = ParseIDs(s, names(d.opts))
+			return notes, err
+		},
+		func(d *draft) string { return at(&d.config).String() },
 	}
 }
 
-func interfaces(at func(*Config) *[]Interface) reader {
-	return func(d *draft, s string) ([]note, error) {
-		list, notes, err := ParseInterfaces(s)
-		*at(&d.config) = list
-		return notes, err
+func users(o Options) LookUp  { return o.LookUpUser }
+func groups(o Options) LookUp { return o.LookUpGroup }
+
+func ownerGroups() field {
+	return field{
+		func(d *draft, s string) (notes []note, err error) {
+			d.config.OwnerGroups, notes, err = ParseGroups(s, d.opts.LookUpGroup)
+			return notes, err
+		},
+		func(d *draft) string { return d.config.OwnerGroups.String() },
 	}
 }
 
-func readVirtualInterfaces(d *draft, s string) ([]note, error) {
-	list, notes, err := ParseInterfaces(s)
-	for _, i := range list {
-		if i.matches("lo") {
-			return notes, &ValueError{string(i), "lo is not the interface of a virtual machine", acceptedInterface}
-		}
+func uidExclusions() field {
+	return field{
+		func(d *draft, s string) (notes []note, err error) {
+			d.config.ExcludePortsForUIDs, notes, err = ParseUIDExclusions(s)
+			return notes, err
+		},
+		func(d *draft) string { return joinBy(";", d.config.ExcludePortsForUIDs) },
 	}
-	d.config.VirtualInterfaces = list
-	return notes, err
 }
 
-func readProxyUIDs(d *draft, s string) ([]note, error) {
-	ids, notes, err := ParseIDs(s, d.opts.LookUpUser)
-	if len(ids) > 0 {
-		d.config.ProxyUIDs = ids
+func dnsServers() field {
+	return field{
+		func(d *draft, s string) (notes []note, err error) {
+			d.servers, notes, err = ParseResolvers(s)
+			return notes, err
+		},
+		func(d *draft) string { return join(d.servers) },
 	}
-	return notes, err
-}
-
-func readProxyGIDs(d *draft, s string) ([]note, error) {
-	ids, notes, err := ParseIDs(s, d.opts.LookUpGroup)
-	if len(ids) > 0 {
-		d.config.ProxyGIDs, d.gidGiven = ids, true
-	}
-	return notes, err
-}
-
-func readOwnerGroups(d *draft, s string) (notes []note, err error) {
-	d.config.OwnerGroups, notes, err = ParseGroups(s, d.opts.LookUpGroup)
-	return notes, err
-}
-
-func readOwnerGroupsExclude(d *draft, s string) (notes []note, err error) {
-	d.config.ExcludeOwnerGroups, notes, err = ParseIDs(s, d.opts.LookUpGroup)
-	return notes, err
-}
-
-func readUIDExclusions(d *draft, s string) (notes []note, err error) {
-	d.config.ExcludePortsForUIDs, notes, err = ParseUIDExclusions(s)
-	return notes, err
-}
-
-func readDNSServers(d *draft, s string) (notes []note, err error) {
-	d.servers, notes, err = ParseResolvers(s)
-	return notes, err
 }
 
 func readResolvConf(d *draft, s string) ([]note, error) {
@@ -146,6 +177,7 @@ func readNativeNftables(d *draft, s string) ([]note, error) {
 	v, err := ParseBool(s)
 	if v {
 		d.config.Backend = BackendNftables
+		d.origins["backend"] = d.origins["native-nftables"]
 	}
 	return nil, err
 }
@@ -161,5 +193,6 @@ func readForcedBinary(d *draft, s string) ([]note, error) {
 	default:
 		return nil, &ValueError{s, "names no flavour of iptables", "legacy, nft, iptables-legacy, iptables-nft or iptables"}
 	}
+	d.origins["backend"] = d.origins["force-iptables-binary"]
 	return nil, nil
 }

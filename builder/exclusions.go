@@ -20,13 +20,10 @@ const acceptedExclusion = "tcp:PORTS:UIDS or udp:PORTS:UIDS with ports as a-b ra
 // ParseUIDExclusions accepts "tcp:80,443:1000,2000;udp:53:1000". Ports are
 // ranges with a dash here, since the colon separates the parts.
 func ParseUIDExclusions(text string) ([]UIDExclusion, []string, error) {
+	items, notes := listItems(text, ";")
 	var list []UIDExclusion
-	var notes []note
 	var errs []error
-	for _, item := range strings.Split(text, ";") {
-		if item = strings.Trim(item, " \t"); item == "" {
-			continue
-		}
+	for _, item := range items {
 		x, n, err := parseUIDExclusion(item)
 		notes = append(notes, n...)
 		errs = append(errs, err)

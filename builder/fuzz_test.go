@@ -33,7 +33,7 @@ func FuzzSettings(f *testing.F) {
 		}
 		onlyOurs(t, p.Config)
 		var again []Input
-		for _, e := range p.Settings {
+		for _, e := range p.Settings() {
 			if e.Origin == "test" { // the last of two of one name
 				again = append(again, Input{e.Flag, e.Value, "test"})
 			}

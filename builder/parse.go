@@ -59,8 +59,25 @@ type Effective struct{ Flag, Value, Origin string }
 // Parsed is the result of Parse.
 type Parsed struct {
 	Config   Config
-	Settings []Effective // every setting, in the order of Settings
 	Warnings []Warning
+	settings []Setting
+	draft    draft
+}
+
+// Settings are all settings as they count, in the order of [Settings], with the
+// place that each one comes from.
+func (p Parsed) Settings() []Effective {
+	list := make([]Effective, len(p.settings))
+	for i, s := range p.settings {
+		list[i] = Effective{s.Flag, s.Default, "default"}
+		if in, ok := p.draft.origins[s.Flag]; ok {
+			list[i].Value, list[i].Origin = in.Value, in.Origin
+		}
+		if s.show != nil {
+			list[i].Value = s.show(&p.draft)
+		}
+	}
+	return list
 }
 
 // Parse reads settings, the later of two inputs for one setting winning. All
@@ -77,7 +94,7 @@ func Parse(inputs []Input, opts Options) (Parsed, error) {
 	if len(p.problems) > 0 {
 		return Parsed{Warnings: p.warnings}, p.problems
 	}
-	return Parsed{p.draft.config, p.effective(), p.warnings}, nil
+	return Parsed{p.draft.config, p.warnings, p.settings, p.draft}, nil
 }
 
 type parser struct {
@@ -138,19 +155,6 @@ func (p *parser) refuse(in Input, reason, accepted string) {
 
 func (p *parser) warn(in Input, text string) {
 	p.warnings = append(p.warnings, Warning{in.Flag, in.Origin, text})
-}
-
-// effective lists every setting with the place it came from.
-func (p *parser) effective() []Effective {
-	list := make([]Effective, 0, len(p.settings))
-	for _, s := range p.settings {
-		e := Effective{s.Flag, s.Default, "default"}
-		if in, ok := p.draft.origins[s.Flag]; ok {
-			e.Value, e.Origin = in.Value, in.Origin
-		}
-		list = append(list, e)
-	}
-	return list
 }
 
 // origin is the input that decided a setting.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,16 +17,52 @@ func TestWhatIsNotGivenHasItsDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings := Settings()
-	if len(p.Settings) != len(settings) {
-		t.Fatalf("got %d settings, want all %d", len(p.Settings), len(settings))
+	if len(p.Settings()) != len(settings) {
+		t.Fatalf("got %d settings, want all %d", len(p.Settings()), len(settings))
 	}
 	for i, s := range settings {
 		want := Effective{s.Flag, s.Default, "default"}
-		if s.Flag == "envoy-port" {
+		switch s.Flag {
+		case "envoy-port":
 			want = Effective{s.Flag, "16001", "test"}
+		case "proxy-gid":
+			want = Effective{s.Flag, "1337", "default, as proxy-uid"}
 		}
-		if p.Settings[i] != want {
-			t.Errorf("got %+v, want %+v", p.Settings[i], want)
+		if p.Settings()[i] != want {
+			t.Errorf("got %+v, want %+v", p.Settings()[i], want)
+		}
+	}
+}
+
+func TestSettingsAreShownAsTheyCount(t *testing.T) {
+	for _, c := range []struct {
+		inputs []Input
+		want   Effective
+	}{
+		{[]Input{{"envoy-port", "7", "a"}, {"envoy-port", " ", "b"}}, Effective{"envoy-port", "7", "a"}},
+		{[]Input{{"proxy-uid", "1337, 2000-2001,,1337", "a"}}, Effective{"proxy-uid", "1337,2000-2001", "a"}},
+		{[]Input{{"proxy-uid", "7", "a"}}, Effective{"proxy-gid", "7", "default, as proxy-uid"}},
+		{[]Input{{"proxy-uid", "7", "a"}, {"proxy-gid", " 8 ", "b"}}, Effective{"proxy-gid", "8", "b"}},
+		{[]Input{{"proxy-uid", ",", "a"}}, Effective{"proxy-uid", "1337", "default"}},
+		{[]Input{{"proxy-uid", "7", "a"}, {"proxy-gid", ",", "b"}}, Effective{"proxy-gid", "7", "default, as proxy-uid"}},
+		{[]Input{{"istio-inbound-tproxy-mark", "0x53a0", "a"}}, Effective{"istio-inbound-tproxy-mark", "21408", "a"}},
+		{[]Input{{"istio-service-cidr", "10.1.2.3/8", "a"}}, Effective{"istio-service-cidr", "10.0.0.0/8", "a"}},
+		{[]Input{{"kube-virt-interfaces", "net1, net2", "a"}}, Effective{"kube-virt-interfaces", "net1,net2", "a"}},
+		{[]Input{{"exclude-outbound-ports-for-uids", "TCP:80:7;;udp:53:7-9;", "a"}}, Effective{"exclude-outbound-ports-for-uids", "tcp:80:7;udp:53:7-9", "a"}},
+		{[]Input{{"dns-servers", "192.0.2.53, 2001:DB8::53", "a"}}, Effective{"dns-servers", "192.0.2.53,2001:db8::53", "a"}},
+		{[]Input{{"owner-groups", "none", "a"}}, Effective{"owner-groups", "none", "a"}},
+		{[]Input{{"drop-invalid", "T", "a"}}, Effective{"drop-invalid", "true", "a"}},
+		{[]Input{{"native-nftables", "true", "a"}}, Effective{"backend", "nftables", "a"}},
+		{[]Input{{"backend", "nftables", "a"}, {"native-nftables", "false", "b"}}, Effective{"backend", "nftables", "a"}},
+		{[]Input{{"force-iptables-binary", "iptables-legacy", "a"}}, Effective{"backend", "iptables-legacy", "a"}},
+		{[]Input{{"force-iptables-binary", "iptables-legacy", "a"}}, Effective{"force-iptables-binary", "iptables-legacy", "a"}},
+	} {
+		p, err := Parse(c.inputs, Options{})
+		if err != nil {
+			t.Errorf("%v: %v", c.inputs, err)
+		}
+		if !slices.Contains(p.Settings(), c.want) {
+			t.Errorf("%v: got %v, want among them %v", c.inputs, p.Settings(), c.want)
 		}
 	}
 }
@@ -41,9 +78,9 @@ func TestOnlyBooleansMayStandWithoutAValue(t *testing.T) {
 func TestAnErrorOfAnyKindRefusesASetting(t *testing.T) {
 	var p parser
 	p.draft.origins = map[string]Input{}
-	p.read(Setting{Flag: "f", Accepts: "x", read: func(*draft, string) ([]note, error) {
+	p.read(Setting{Flag: "f", Accepts: "x", field: field{read: func(*draft, string) ([]note, error) {
 		return nil, errors.New("out of ink")
-	}}, Input{"f", "v", "test"})
+	}}}, Input{"f", "v", "test"})
 	const want = `test: f="v": out of ink (accepted: x)`
 	if got := p.problems.Error(); got != want {
 		t.Errorf("got %q, want %q", got, want)

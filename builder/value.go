@@ -22,18 +22,18 @@ func (e *ValueError) Error() string {
 // note is a remark about a value that is accepted, but not as it was written.
 type note = string
 
-// listItems splits a comma list, trims blanks and drops empty items, which is
-// worth a note: "80,,90" is more often a template gone wrong than a wish.
-func listItems(text string) (items []string, notes []note) {
+// listItems splits a list, trims blanks and drops empty items, which is worth a
+// note: "80,,90" is more often a template gone wrong than a wish.
+func listItems(text, separator string) (items []string, notes []note) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
 	}
-	for _, item := range strings.Split(text, ",") {
+	for _, item := range strings.Split(text, separator) {
 		if item = strings.Trim(item, " \t"); item != "" {
 			items = append(items, item)
 		}
 	}
-	if empty := strings.Count(text, ",") + 1 - len(items); empty > 0 {
+	if empty := strings.Count(text, separator) + 1 - len(items); empty > 0 {
 		notes = append(notes, fmt.Sprintf("%d empty %s dropped from %q", empty, plural(empty, "item"), text))
 	}
 	return items, notes
@@ -48,7 +48,7 @@ func plural(n int, word string) string {
 
 // parseList parses each item of a comma list and reports all bad ones together.
 func parseList[T any](text string, parse func(string) (T, note, error)) ([]T, []note, error) {
-	items, notes := listItems(text)
+	items, notes := listItems(text, ",")
 	var list []T
 	var errs []error
 	for _, item := range items {
@@ -66,12 +66,14 @@ func parseList[T any](text string, parse func(string) (T, note, error)) ([]T, []
 }
 
 // join prints a list in its own input form.
-func join[T fmt.Stringer](list []T) string {
+func join[T fmt.Stringer](list []T) string { return joinBy(",", list) }
+
+func joinBy[T fmt.Stringer](separator string, list []T) string {
 	texts := make([]string, len(list))
 	for i, v := range list {
 		texts[i] = v.String()
 	}
-	return strings.Join(texts, ",")
+	return strings.Join(texts, separator)
 }
 
 // appendNew appends what the list does not hold yet.

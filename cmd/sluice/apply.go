@@ -139,7 +139,7 @@ func (a applyRun) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.log.settings(parsed.Settings)
+	a.log.settings(parsed.Settings())
 	if parsed.Config.Mode == builder.NoneMode {
 		a.log.info("interception mode NONE: nothing of ours is programmed")
 	}

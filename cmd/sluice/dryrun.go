@@ -194,7 +194,7 @@ type planRule struct {
 
 func planOf(parsed builder.Parsed, want interception.Want) plan {
 	p := plan{Settings: []planSetting{}, Families: []planFamily{}, Plumbing: append([]string{}, want.Plumbing.Commands()...)}
-	for _, e := range parsed.Settings {
+	for _, e := range parsed.Settings() {
 		p.Settings = append(p.Settings, planSetting{e.Flag, e.Value, e.Origin})
 	}
 	for _, rs := range want.Rules {

@@ -171,7 +171,7 @@ func (a applyRun) subjects(ctx context.Context) ([]subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	if unset(parsed.Settings, "istio-inbound-ports", "istio-service-cidr", "istio-outbound-ports") {
+	if unset(parsed.Settings(), "istio-inbound-ports", "istio-service-cidr", "istio-outbound-ports") {
 		a.log.warn("no setting captures anything: -b '*' and -i '*' are what a mesh usually sets")
 	}
 	return []subject{built("", parsed)}, nil

@@ -94,7 +94,7 @@ func settings(v *values, o builder.Options) (builder.Parsed, error) {
 
 // printConfig shows every setting with its origin.
 func printConfig(w io.Writer, parsed builder.Parsed) error {
-	for _, e := range parsed.Settings {
+	for _, e := range parsed.Settings() {
 		if _, err := fmt.Fprintf(w, "%-36s %-40q %s\n", e.Flag, e.Value, e.Origin); err != nil {
 			return err
 		}
