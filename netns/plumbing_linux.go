@@ -127,8 +127,12 @@ func sixOf(addrs []Addr) []Addr {
 }
 
 // Apply makes the changes in order. If one fails, it puts back what have says
-// was there before the first, and returns an *ApplyError.
+// was there before the first, and returns an *ApplyError. No changes are made
+// also when the time is up: who had nothing left to do has not failed.
 func (c *Conn) Apply(ctx context.Context, have Plumbing, changes []Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
 	if err := c.limit(ctx); err != nil {
 		return err
 	}

@@ -235,6 +235,33 @@ func TestASignalEndsAWaitingRunWithAWord(t *testing.T) {
 	same(t, before, pod.State())
 }
 
+func TestARunThatRunsOutOfTimeAnywhereLeavesWhatWasThereBefore(t *testing.T) {
+	s := build(t)
+	for _, backend := range []string{"nftables", "iptables-nft", "iptables-legacy"} {
+		t.Run(backend, func(t *testing.T) {
+			s, pod := sluice{t: t, path: s.path}, rig.NewNamespace(t, "pod")
+			args := classic("-m", "TPROXY", "--backend", backend)
+			s.in(pod, 0, args...)
+			s.in(pod, 0, "clean") // what the kernel makes once and keeps is there now
+			before, late, done := pod.State(), 0, false
+			for limit := 200 * time.Microsecond; limit < time.Second && !done; limit += limit / 20 {
+				r := pod.RunCmd(s.cmd(append(args, "--timeout", limit.String())...))
+				if done = r.Code == 0; done {
+					break
+				}
+				late++
+				same(t, before, pod.State())
+				if t.Failed() {
+					t.Fatalf("after %s: exit code %d: %s", limit, r.Code, r.Stderr)
+				}
+			}
+			if late == 0 || !done {
+				t.Errorf("%d runs were out of time, and one was in time: %v; want some, and true", late, done)
+			}
+		})
+	}
+}
+
 func TestTheNamespaceItWasStartedInIsRefusedByName(t *testing.T) {
 	s, pod, other := build(t), rig.NewNamespace(t, "pod"), rig.NewNamespace(t, "other")
 	before := pod.State()
