@@ -33,13 +33,15 @@ func Clean(ctx context.Context, o Options) (Report, error) {
 		report.Changed = append(report.Changed, changed...)
 		errs = append(errs, err)
 	}
+	tidied, left := tidySets(ctx, nil) // also where no rule of ours is left
+	report.Changed = append(report.Changed, tidied...)
 	if err := errors.Join(errs...); err != nil { // marked packets still need their routes
-		return report, err
+		return report, errors.Join(err, left)
 	}
 	changed, err := cleanPlumbing(ctx)
 	report.Changed = append(report.Changed, changed...)
 	report.Took = time.Since(start)
-	return report, err
+	return report, errors.Join(left, err)
 }
 
 func cleanPlumbing(ctx context.Context) ([]string, error) {

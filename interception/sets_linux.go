@@ -10,50 +10,63 @@ import (
 	"github.com/sluicemesh/sluice/iptables/xtables"
 )
 
-// applySets applies the rules with sets in the place of long runs, sets first.
-// Where kernel or iptables cannot do that, the rules are applied as they are.
-func (t tables) applySets(ctx context.Context, wants []iptables.Ruleset) ([]string, error) {
+// applySets applies the rules with sets in the place of long runs, sets first,
+// and returns the sets that they ask now. Where kernel or iptables cannot do
+// that, the rules are applied as they are.
+func (t tables) applySets(ctx context.Context, wants []iptables.Ruleset) (changed []string, asked []ipset.Set, err error) {
 	packed := pack(wants)
 	sets := ipset.For(packed...)
 	if len(sets) == 0 {
-		return t.applyRules(ctx, wants)
+		changed, err = t.applyRules(ctx, wants)
+		return changed, nil, err
 	}
-	conn, err := ipset.Open()
-	if err != nil {
-		return t.applyRules(ctx, wants)
-	}
-	defer conn.Close()
-	written, err := conn.Ensure(ctx, sets)
-	var unsupported *ipset.Error
-	if errors.As(err, &unsupported) && unsupported.Unsupported {
-		return t.applyRules(ctx, wants)
+	written, err := ensure(ctx, sets)
+	var refused *ipset.Error
+	if errors.As(err, &refused) && refused.Unsupported {
+		changed, err = t.applyRules(ctx, wants)
+		return changed, nil, err
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	changed, err := t.applyRules(ctx, packed)
+	changed, err = t.applyRules(ctx, packed)
 	if err != nil && xtables.KindOf(err) != xtables.Busy && ctx.Err() == nil {
 		changed, err = t.applyRules(ctx, wants) // no set match, perhaps: everything else fails again
+		return changed, nil, err
 	}
 	if written > 0 {
 		changed = append(changed, fmt.Sprintf("%s: %d sets", t.name(), written))
 	}
-	return changed, err
+	return changed, sets, err
 }
 
-// tidySets removes the sets that no rule asks any more.
-func tidySets(ctx context.Context, wants []iptables.Ruleset) error {
+// ensure makes the sets be there and says how many it had to write.
+func ensure(ctx context.Context, sets []ipset.Set) (written int, err error) {
 	conn, err := ipset.Open()
 	if err != nil {
-		return nil // without netlink there are no sets
+		return 0, err
 	}
 	defer conn.Close()
-	_, err = conn.Tidy(ctx, ipset.For(pack(wants)...))
-	return err
+	return conn.Ensure(ctx, sets)
 }
 
-// checkSets compares with the rules as apply would have packed them, and with
-// the rules as they are where that is what stands.
+// tidySets removes the sets of ours but those to be kept and those that a rule
+// still asks, and says so if there were any.
+func tidySets(ctx context.Context, keep []ipset.Set) ([]string, error) {
+	conn, err := ipset.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	removed, err := conn.Tidy(ctx, keep)
+	if removed == 0 {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("removed sets that no rule asks: %d", removed)}, err
+}
+
+// checkSets compares with the rules as apply would have packed them, and where
+// something else stands, with the rules as they are.
 func (t tables) checkSets(ctx context.Context, wants []iptables.Ruleset) ([]string, error) {
 	packed := pack(wants)
 	sets := ipset.For(packed...)
@@ -61,8 +74,10 @@ func (t tables) checkSets(ctx context.Context, wants []iptables.Ruleset) ([]stri
 	if err != nil || len(sets) == 0 {
 		return diffs, err
 	}
-	if plain, err := t.checkRules(ctx, wants); err == nil && len(plain) == 0 {
-		return nil, nil
+	if len(diffs) > 0 {
+		if plain, err := t.checkRules(ctx, wants); err == nil && len(plain) == 0 {
+			return nil, nil
+		}
 	}
 	conn, err := ipset.Open()
 	if err != nil {
@@ -89,12 +104,4 @@ func withElements(ctx context.Context, rs iptables.Ruleset) iptables.Ruleset {
 		return rs
 	}
 	return ipset.Fill(rs, sets)
-}
-
-func pack(wants []iptables.Ruleset) []iptables.Ruleset {
-	packed := make([]iptables.Ruleset, len(wants))
-	for i, w := range wants {
-		packed[i] = w.PackSets(iptables.Runs{Least: SetsFrom, LeastPorts: PortSetsFrom})
-	}
-	return packed
 }

@@ -8,15 +8,6 @@ import (
 	"github.com/sluicemesh/sluice/netns"
 )
 
-// SetsFrom is the number of neighbouring rules, differing in one address, from
-// which on an iptables backend asks a kernel set instead. Below some 50 rules
-// nothing is measurable; with 5,000 linear ones a fifth of the connections is left.
-const SetsFrom = 64
-
-// PortSetsFrom is SetsFrom for rules that differ in their ports, each of which
-// holds up to 15: multiport compares them one after the other, and so is slower.
-const PortSetsFrom = 8
-
 // Want is what a namespace shall hold.
 type Want struct {
 	// Rules has a rule set for each family; one without chains for a family

@@ -16,16 +16,16 @@ func (t tables) name() string { return t.String() }
 
 func (t tables) programs(f iptables.Family) bool { return t.Has(f) }
 
-// apply leaves sets that nothing uses any more if they do not go: the rules are
-// right then, and no reason to undo them.
+// apply leaves sets that nothing asks any more if they do not go: the rules are
+// right then, and no reason to undo them. They go after a failure too, whatever
+// rules stand then: the kernel keeps those that a rule asks.
 func (t tables) apply(ctx context.Context, wants []iptables.Ruleset) ([]string, error) {
-	changed, err := t.applySets(ctx, wants)
-	if err == nil && len(changed) > 0 {
-		if err := tidySets(ctx, wants); err != nil {
-			changed = append(changed, "sets that no rule uses are left: "+err.Error())
-		}
+	changed, asked, err := t.applySets(ctx, wants)
+	tidied, left := tidySets(ctx, asked)
+	if left != nil && err == nil {
+		tidied = append(tidied, "sets that no rule asks are left: "+left.Error())
 	}
-	return changed, err
+	return append(changed, tidied...), err
 }
 
 func (t tables) applyRules(ctx context.Context, wants []iptables.Ruleset) ([]string, error) {

@@ -122,7 +122,7 @@ func (a applyRun) print() error {
 	case a.v.bool("print-config"):
 		return printConfig(a.p.stdout, parsed)
 	}
-	if longLists(parsed.Config) {
+	if dryWant(parsed.Config).AsksSets() {
 		a.log.info("long lists of CIDRs and ports are printed as rules one after the other; where the kernel has ipset, apply asks a set instead, which decides alike")
 	}
 	return dryRun(a.p.stdout, parsed, format, a.v.text("output-dir"))

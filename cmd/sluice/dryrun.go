@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -22,9 +23,14 @@ func formats() []string {
 	return append([]string{"iptables", "commands", "nft", "json", "yaml"}, pictures()...)
 }
 
+// dryWant is what apply would load into an empty namespace.
+func dryWant(c builder.Config) interception.Want {
+	return interception.WantOf(c, dryFamilies(c)...)
+}
+
 // dryRun prints what apply would load into an empty namespace.
 func dryRun(w io.Writer, parsed builder.Parsed, format, dir string) error {
-	want := interception.WantOf(parsed.Config, dryFamilies(parsed.Config)...)
+	want := dryWant(parsed.Config)
 	for _, rs := range want.Rules {
 		if err := rs.Validate(); err != nil {
 			return err
@@ -48,24 +54,6 @@ func dryRun(w io.Writer, parsed builder.Parsed, format, dir string) error {
 	return printRules(w, want, dryFamilies(parsed.Config))
 }
 
-// longLists says whether apply would ask sets of the kernel for what a dry run
-// prints as many rules.
-func longLists(c builder.Config) bool {
-	for _, list := range []builder.CIDRs{c.IncludeCIDRs, c.ExcludeCIDRs, c.ExcludeInboundCIDRs} {
-		for _, f := range iptables.Families() {
-			if len(list.Of(f)) >= interception.SetsFrom {
-				return true
-			}
-		}
-	}
-	for _, list := range []builder.Ports{c.IncludeOutboundPorts, c.ExcludeOutboundPorts, c.Inbound.Ports} {
-		if len(iptables.PackPorts(list.Ranges)) >= interception.PortSetsFrom {
-			return true
-		}
-	}
-	return false
-}
-
 // dryFamilies are both families unless the user chose: a dry run looks at no namespace.
 func dryFamilies(c builder.Config) []iptables.Family {
 	var list []iptables.Family
@@ -80,7 +68,7 @@ func dryFamilies(c builder.Config) []iptables.Family {
 // printRules prints the restore text of each family under a header line.
 func printRules(w io.Writer, want interception.Want, families []iptables.Family) error {
 	for _, rs := range want.Rules {
-		if position(families, rs.Family) < 0 {
+		if !slices.Contains(families, rs.Family) {
 			continue
 		}
 		if _, err := fmt.Fprintf(w, "# %s\n%s", rs.Family, iptables.Render(rs)); err != nil {
@@ -88,15 +76,6 @@ func printRules(w io.Writer, want interception.Want, families []iptables.Family)
 		}
 	}
 	return nil
-}
-
-func position[T comparable](list []T, x T) int {
-	for i, y := range list {
-		if x == y {
-			return i
-		}
-	}
-	return -1
 }
 
 // writeRules writes v4.rules and v6.rules, each loadable as it is.
