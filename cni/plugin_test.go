@@ -84,7 +84,7 @@ func newHost(t *testing.T) *host {
 const (
 	ofCart   = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart;K8S_POD_UID=u1"
 	injected = `"runtimeConfig":{"io.kubernetes.cri.pod-annotations":{"sidecar.istio.io/status":"{}"}}`
-	unmeshed = `"runtimeConfig":{"io.kubernetes.cri.pod-annotations":{}}`
+	unmeshed = `"runtimeConfig":{"io.kubernetes.cri.pod-annotations":{"kubernetes.io/config.source":"api"}}`
 )
 
 // call runs the plugin as a runtime would, with its usual environment changed

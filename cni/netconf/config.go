@@ -115,6 +115,17 @@ func Known(name string) bool {
 	return slices.ContainsFunc(keys(), func(k key) bool { return k.name == name })
 }
 
+// Injected lists the keys that a runtime fills itself, one call at a time,
+// sorted. None belongs into a file: a constant in its place is overwritten, or
+// holds for every container where the runtime has nothing to say. The CNI
+// specification, section 3, has most of them; args is a convention of
+// runtimes, and the keys of cni.dev come with GC.
+func Injected() []string {
+	return []string{
+		"args", "cni.dev/attachments", "cni.dev/valid-attachments", "cniVersion", "cniVersions", "name", "prevResult", "runtimeConfig",
+	}
+}
+
 // key is one top-level key and what it does. Where two spellings exist the
 // later row wins, so that our own name goes before the classic one.
 type key struct {

@@ -55,7 +55,7 @@ func TestEveryKeyInBothSpellings(t *testing.T) {
 			"[{drop-invalid true network config key interception.drop-invalid} {istio-inbound-ports 80,443 network config key interception.istio-inbound-ports} {proxy-uid 1 network config key interception.proxy-uid}]"},
 		{`{"interception":{}}`, func(c Config) any { return c.HasStatic }, true},
 		{`{"runtimeConfig":{"io.kubernetes.cri.pod-annotations":{"a":"b"}}}`, func(c Config) any { return c.Annotations["a"] }, "b"},
-		{`{"runtimeConfig":{"io.kubernetes.cri.pod-annotations":null}}`, func(c Config) any { return c.AnnotationsKnown }, true},
+		{`{"runtimeConfig":{"io.kubernetes.cri.pod-annotations":{"a":"b"}}}`, func(c Config) any { return c.AnnotationsKnown }, true},
 		{`{"runtimeConfig":{"portMappings":[]}}`, func(c Config) any { return c.AnnotationsKnown }, false},
 		{`{"prevResult":{"cniVersion":"1.0.0", "x":1}}`, func(c Config) any { return string(c.PrevResult) }, `{"cniVersion":"1.0.0", "x":1}`},
 		{`{"prevResult":null}`, func(c Config) any { return len(c.PrevResult) }, 0},
@@ -99,6 +99,18 @@ func TestUnknownAndAmbientKeysAreWarnings(t *testing.T) {
 	}
 	if Known("zzz") || !Known("ambient_enabled") || !Known("log_level") {
 		t.Error("Known must know ambient_enabled and log_level, and not zzz")
+	}
+}
+
+func TestAnEmptySetOfAnnotationsDoesNotCountAndThatIsSaid(t *testing.T) {
+	for _, empty := range []string{`{}`, `null`} {
+		c := parse(t, `{"runtimeConfig":{"io.kubernetes.cri.pod-annotations":`+empty+`}}`)
+		if c.AnnotationsKnown || len(c.Annotations) > 0 || len(c.Problems) > 0 {
+			t.Errorf("%s: got known %v, %v, problems %v; want nothing known", empty, c.AnnotationsKnown, c.Annotations, c.Problems)
+		}
+		if got, want := fmt.Sprint(c.Warnings), "[network config key runtimeConfig: the annotations are empty, as kubelet never hands them over, and do not count]"; got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", empty, got, want)
+		}
 	}
 }
 

@@ -2,14 +2,18 @@ package netconf
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/containernetworking/cni/libcni"
 	cnitypes "github.com/containernetworking/cni/pkg/types"
+	"github.com/containernetworking/cni/pkg/version"
 
 	"github.com/sluicemesh/sluice/builder"
 )
@@ -110,6 +114,61 @@ func TestNoKeyOfTheCNIProjectIsAWarning(t *testing.T) {
 		}
 	}
 }
+
+func TestTheKeysThatRuntimesInjectAreKnownAndInOrder(t *testing.T) {
+	for _, name := range Injected() {
+		if !Known(name) {
+			t.Errorf("%s is injected and not known: every container would have a warning", name)
+		}
+	}
+	if !slices.IsSorted(Injected()) {
+		t.Errorf("got %q, want them in order", Injected())
+	}
+}
+
+func TestTheKeysThatTheCNIProjectInjectsAreInjected(t *testing.T) {
+	spy := &spy{}
+	cni := libcni.NewCNIConfigWithCacheDir([]string{"/nowhere"}, t.TempDir(), spy)
+	list, err := libcni.NetworkConfFromBytes([]byte(`{"cniVersion":"1.1.0","name":"n","plugins":[{"type":"p","capabilities":{"x":true}},{"type":"p"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt := &libcni.RuntimeConf{ContainerID: "c", NetNS: "/n", IfName: "eth0", CapabilityArgs: map[string]any{"x": 1}}
+	if _, err := cni.AddNetworkList(t.Context(), list, rt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cni.GCNetworkList(t.Context(), list, &libcni.GCArgs{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range spy.stdin {
+		for name := range decoded[map[string]any](t, call) {
+			if name != "type" && name != "capabilities" && !slices.Contains(Injected(), name) {
+				t.Errorf("libcni injects %s, which is not in %q", name, Injected())
+			}
+			spy.seen = append(spy.seen, name)
+		}
+	}
+	for _, name := range []string{"name", "cniVersion", "prevResult", "runtimeConfig", "cni.dev/valid-attachments"} {
+		if !slices.Contains(spy.seen, name) {
+			t.Errorf("libcni did not inject %s: the test looks at too little", name)
+		}
+	}
+}
+
+// spy is a plugin that keeps what it is given.
+type spy struct {
+	stdin [][]byte
+	seen  []string
+}
+
+func (s *spy) ExecPlugin(_ context.Context, _ string, stdin []byte, _ []string) ([]byte, error) {
+	s.stdin = append(s.stdin, stdin)
+	return []byte(`{"cniVersion":"1.1.0"}`), nil
+}
+
+func (*spy) FindInPath(plugin string, _ []string) (string, error) { return plugin, nil }
+
+func (*spy) Decode([]byte) (version.PluginInfo, error) { return version.PluginSupports("1.1.0"), nil }
 
 func TestEverySettingReadsAsTheTextOfItsJSONValue(t *testing.T) {
 	for _, v := range values {

@@ -186,8 +186,11 @@ func readKubernetes(c *Config, name string, v json.RawMessage) {
 	}
 }
 
-// readRuntimeConfig takes the annotations. An explicit null means a pod
-// without any: the runtime only sends the key when it knows them.
+// readRuntimeConfig takes the annotations. An empty set says nothing: kubelet
+// adds annotations of its own to every pod before its runtime sees them
+// (kubernetes.io/config.source, pkg/kubelet/config), so that an empty one is a
+// runtime's that knows none, or a constant that somebody wrote into the file,
+// under which every pod would pass as unmeshed.
 func readRuntimeConfig(c *Config, name string, v json.RawMessage) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(v, &fields); err != nil {
@@ -201,6 +204,10 @@ func readRuntimeConfig(c *Config, name string, v json.RawMessage) {
 	var annotations map[string]string
 	if err := json.Unmarshal(doc, &annotations); err != nil {
 		c.Problems = append(c.Problems, bad(Origin+name+"."+AnnotationsCapability, doc, "an object of strings"))
+		return
+	}
+	if len(annotations) == 0 {
+		c.Warnings = append(c.Warnings, "network config key "+name+": the annotations are empty, as kubelet never hands them over, and do not count")
 		return
 	}
 	c.Annotations, c.AnnotationsKnown = annotations, true

@@ -54,8 +54,8 @@ func (p paths) measurePlugin(peak string, rounds int) ([]result, error) {
 func (p paths) plugins() []variant {
 	skel, ours := []string{p.program("skelplugin")}, []string{p.program("sluice-cni")}
 	return []variant{
-		{name: "no-op ADD: skel and nothing else", argv: skel, stdin: p.netconf(nil, nil)},
-		{name: "no-op ADD: sluice-cni", argv: ours, stdin: p.netconf(nil, nil)},
+		{name: "no-op ADD: skel and nothing else", argv: skel, stdin: p.netconf(plain(), nil)},
+		{name: "no-op ADD: sluice-cni", argv: ours, stdin: p.netconf(plain(), nil)},
 		{name: "meshed pod: skel, socket, one encoded batch, verified", argv: skel,
 			stdin: p.netconf(injected(), map[string]any{"batch": p.file("batch"), "listing": p.file("listing")})},
 		{name: "meshed pod: sluice-cni, nftables", argv: ours, stdin: p.netconf(injected(), map[string]any{"backend": "nftables"})},
@@ -64,13 +64,13 @@ func (p paths) plugins() []variant {
 	}
 }
 
+// plain is what kubelet leaves on every pod.
+func plain() map[string]string { return map[string]string{"kubernetes.io/config.source": "api"} }
+
 func injected() map[string]string { return map[string]string{podapi.StatusAnnotation: "{}"} }
 
 // netconf is what a runtime writes to a chained plugin.
 func (p paths) netconf(annotations map[string]string, keys map[string]any) string {
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
 	doc := map[string]any{
 		"cniVersion": "1.0.0", "name": "pods", "type": "sluice-cni", "agent_socket": p.socket(),
 		"runtimeConfig": map[string]any{"io.kubernetes.cri.pod-annotations": annotations},

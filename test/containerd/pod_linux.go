@@ -3,6 +3,7 @@ package containerd
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -40,7 +41,7 @@ func (r *Runtime) RunPod(s PodSpec) (*Pod, error) {
 		Metadata:     &cri.PodSandboxMetadata{Name: s.Name, Namespace: s.Namespace, Uid: s.UID, Attempt: n},
 		Hostname:     s.Name,
 		LogDirectory: filepath.Join(r.Dir, "logs", s.Namespace+"_"+s.Name+"_"+s.UID),
-		Annotations:  s.Annotations,
+		Annotations:  ofKubelet(s.Annotations),
 		Labels:       s.Labels,
 		Linux:        &cri.LinuxPodSandboxConfig{CgroupParent: "/" + filepath.Base(r.Dir)},
 	}}
@@ -52,6 +53,13 @@ func (r *Runtime) RunPod(s PodSpec) (*Pod, error) {
 	}
 	p.ID = res.PodSandboxId
 	return p, nil
+}
+
+// ofKubelet are a pod's annotations as kubelet hands them to its runtime.
+func ofKubelet(annotations map[string]string) map[string]string {
+	out := map[string]string{"kubernetes.io/config.source": "api"}
+	maps.Copy(out, annotations)
+	return out
 }
 
 func (s PodSpec) withDefaults(n uint32) PodSpec {

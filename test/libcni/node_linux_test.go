@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -127,7 +128,9 @@ func (n *node) kubernetesPod(annotations map[string]string) *pod {
 	n.agent.Know(fmt.Sprintf(`{"metadata":{"namespace":"shop","name":%q,"uid":%q,"annotations":{%s}},
 		"spec":{"containers":[{"name":"app"},{"name":"istio-proxy","securityContext":{"runAsUser":1337,"runAsGroup":1337}}]}}`, name, uid, strings.Join(quoted, ",")))
 	p.rt.Args = [][2]string{{"IgnoreUnknown", "1"}, {"K8S_POD_NAMESPACE", "shop"}, {"K8S_POD_NAME", name}, {"K8S_POD_UID", uid}}
-	p.rt.CapabilityArgs = map[string]any{"io.kubernetes.cri.pod-annotations": annotations}
+	handedOver := map[string]string{"kubernetes.io/config.source": "api"} // kubelet adds it
+	maps.Copy(handedOver, annotations)
+	p.rt.CapabilityArgs = map[string]any{"io.kubernetes.cri.pod-annotations": handedOver}
 	return p
 }
 

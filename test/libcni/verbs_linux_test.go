@@ -275,6 +275,17 @@ func TestStaticSettingsWithoutKubernetes(t *testing.T) {
 	}
 }
 
+func TestAConstantWithoutAnnotationsLetsNoMeshedPodPass(t *testing.T) {
+	n := newNode(t)
+	list := n.list("1.0.0", n.sluice(`"runtimeConfig":{"io.kubernetes.cri.pod-annotations":{}}`, `"backend":"iptables-nft"`))
+	p := n.kubernetesPod(meshed())
+	p.rt.CapabilityArgs = nil // a runtime that knows no annotations
+	p.mustAdd(list)
+	if rules := p.Save(rig.NFT, rig.IPv4); !strings.Contains(rules, "ISTIO_OUTPUT") {
+		t.Errorf("not programmed:\n%s", rules)
+	}
+}
+
 func TestABadAnnotationProgramsNothingAndSaysWhy(t *testing.T) {
 	n := newNode(t)
 	p := n.kubernetesPod(meshed("traffic.sidecar.istio.io/excludeInboundPorts", "http"))
