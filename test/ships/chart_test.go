@@ -153,13 +153,13 @@ func TestPresetsPutThePluginWhereThePlatformLooks(t *testing.T) {
 }
 
 func TestEachRepairModeBringsItsRightsAndNoOthers(t *testing.T) {
+	const files = "CHOWN DAC_OVERRIDE" // cmd/sluice-node has the proof that they are needed, and enough
 	for _, tc := range []struct{ values, verbs, capabilities string }{
-		{"repair.modes=null", "get list watch", ""},
-		{"repair.modes={delete}", "get list watch delete", ""},
-		{"repair.modes={label}", "get list watch patch", ""},
-		{"repair.modes={repair}", "get list watch", "NET_ADMIN SYS_ADMIN SYS_PTRACE"},
-		{"repair.modes={repair,delete,label}", "get list watch delete patch", "NET_ADMIN SYS_ADMIN SYS_PTRACE"},
-		{"repair.modes={repair},cni.backend=iptables-legacy", "get list watch", "NET_ADMIN NET_RAW SYS_ADMIN SYS_PTRACE"},
+		{"repair.modes=null", "get list watch", files},
+		{"repair.modes={delete}", "get list watch delete", files},
+		{"repair.modes={label}", "get list watch patch", files},
+		{"repair.modes={repair}", "get list watch", files + " NET_ADMIN SYS_ADMIN SYS_PTRACE"},
+		{"repair.modes={repair,delete,label}", "get list watch delete patch", files + " NET_ADMIN SYS_ADMIN SYS_PTRACE"},
 	} {
 		list := render(t, tc.values)
 		if got := strings.Join(only(t, list, "ClusterRole").Rules[0].Verbs, " "); got != tc.verbs {
@@ -176,13 +176,13 @@ func TestEachRepairModeBringsItsRightsAndNoOthers(t *testing.T) {
 }
 
 func TestTheAgentAcceptsThePluginSettingsThatTheChartWrites(t *testing.T) {
-	list := render(t, "cni.strict=true", "cni.ports.outbound=15101", "cni.excludeNamespaces={legacy}", "cni.backend=nftables", "cni.timeout=5s")
+	list := render(t, "cni.strict=true", "cni.ports.outbound=15101", "cni.excludeNamespaces={legacy}", "cni.backend=nftables", "cni.timeout=5s", "cni.logFile=/var/log/sluice-cni.log")
 	_, c, err := agent.Entry([]byte(only(t, list, "ConfigMap").Data["plugin.json"]), "/run/sluice/node.sock")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(c.ExcludeNamespaces, " "), "kube-system sluice-system legacy"; got != want || !c.Strict {
-		t.Errorf("got excluded namespaces %q and strict %v, want %q and true", got, c.Strict, want)
+	if got, want := strings.Join(c.ExcludeNamespaces, " "), "kube-system sluice-system legacy"; got != want || !c.Strict || c.LogFile != "/var/log/sluice-cni.log" {
+		t.Errorf("got excluded namespaces %q, strict %v and log file %q, want %q, true and /var/log/sluice-cni.log", got, c.Strict, c.LogFile, want)
 	}
 }
 
@@ -234,9 +234,33 @@ func TestOptionalObjectsStandOnlyWhereTheyAreAskedFor(t *testing.T) {
 }
 
 func TestTheValuesSchemaRefusesWhatTheChartDoesNotKnow(t *testing.T) {
-	for _, value := range []string{"port=0", "cni.backend=ebpf", "cni.confDir=etc", "platform=mars", "nonsense=1", "repair.modes={x}", "cni.agentRequired=maybe", "startupTaint=mine"} {
+	for _, value := range []string{"port=0", "cni.backend=ebpf", "cni.confDir=etc", "platform=mars", "nonsense=1", "repair.modes={x}", "cni.agentRequired=maybe", "startupTaint=mine",
+		"repair.labelKey=bad key!", "repair.labelKey=/x", "repair.labelValue=-", "cni.logFile=x.log"} {
 		if out, err := helm(t, "template", "x", chart, "--kube-version", "1.35.0", "--set", value); err == nil {
 			t.Errorf("--set %s: accepted, want an error; got\n%s", value, out)
+		}
+	}
+}
+
+func TestValuesThatExcludeEachOtherAreRefusedWithAWayOut(t *testing.T) {
+	for _, tc := range []struct{ values, says string }{
+		{"platform=openshift,cni.ownedConflist=true", "cni.multus=false"},
+		{"cni.multus=true,cni.ownedConflist=true", "unset cni.ownedConflist"},
+		{"repair.modes={repair},cni.backend=iptables", "cni.backend is iptables: set cni.backend to auto or nftables"},
+		{"repair.modes={delete,repair},cni.backend=iptables-legacy", "cni.backend is iptables-legacy"},
+		{"cni.ports.outbound=15001,cni.ports.inbound=15001", "15001, 15001, 15008"},
+		{"cni.ports.outbound=15006", "15006, 15006, 15008"},
+		{"cni.ports.tunnel=15001", "15001, 15006, 15001"},
+	} {
+		out, err := helm(t, "template", "x", chart, "--kube-version", "1.35.0", "--set", tc.values)
+		if err == nil || !strings.Contains(out, tc.says) {
+			t.Errorf("--set %s: got %v and\n%s\nwant an error that says %q", tc.values, err, out, tc.says)
+		}
+	}
+	for _, values := range []string{"platform=openshift,cni.multus=false,cni.ownedConflist=true", "repair.modes={delete},cni.backend=iptables",
+		"cni.ports.outbound=15006,cni.ports.inbound=15001"} {
+		if out, err := helm(t, "template", "x", chart, "--kube-version", "1.35.0", "--set", values); err != nil {
+			t.Errorf("--set %s: got %v and\n%s\nwant it accepted", values, err, out)
 		}
 	}
 }

@@ -176,7 +176,8 @@ func TestPluginsAreAnsweredAndTheirReportsCountedAndTold(t *testing.T) {
 }
 
 func TestAPodWithoutRulesIsActedOn(t *testing.T) {
-	broken := pod("cart", "u1")
+	broken, yes := pod("cart", "u1"), true
+	broken.OwnerReferences = []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "cart", Controller: &yes}}
 	broken.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "istio-validation", State: corev1.ContainerState{
 		Terminated: &corev1.ContainerStateTerminated{ExitCode: 126, ContainerID: "c1"}}}}
 	n := newNode(t, broken).start()

@@ -62,12 +62,12 @@ func (f FS) fill(temp *os.File, r io.Reader, attr Attr) error {
 	if _, err := io.Copy(temp, r); err != nil {
 		return err
 	}
-	f.step("own")
-	if err := temp.Chown(attr.UID, attr.GID); err != nil {
+	f.step("mode") // while the file is ours: the mode of another's takes CAP_FOWNER
+	if err := temp.Chmod(attr.Mode); err != nil {
 		return err
 	}
-	f.step("mode")
-	if err := temp.Chmod(attr.Mode); err != nil { // after chown, which clears bits
+	f.step("own") // clears set-id bits, of which attr has none
+	if err := temp.Chown(attr.UID, attr.GID); err != nil {
 		return err
 	}
 	f.step("sync")

@@ -2,7 +2,6 @@ package install
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -19,18 +18,11 @@ type ApplyError struct {
 }
 
 func (e *ApplyError) Error() string {
-	return fmt.Sprintf("%s %s: %v%s", e.Action.Op, e.Path, e.Err, e.hint())
+	return fmt.Sprintf("%s %s: %v%s", e.Action.Op, e.Path, e.Err, hint(e.Err, "--conf-dir"))
 }
 
 // Unwrap gives the system's error.
 func (e *ApplyError) Unwrap() error { return e.Err }
-
-func (e *ApplyError) hint() string {
-	if errors.Is(e.Err, fs.ErrPermission) || isReadOnly(e.Err) {
-		return "; mount the folder writable, or name another with --conf-dir"
-	}
-	return ""
-}
 
 // Apply carries the actions out in order, each atomic, and stops at the first
 // that fails. hostfs.ErrChanged means that someone else was faster.

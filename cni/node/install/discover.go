@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/sluicemesh/sluice/cni/node/conflist"
@@ -51,6 +52,7 @@ const (
 	Missing  Found = "missing"
 	Unwanted Found = "no folder"
 	Locked   Found = "read-only"
+	Denied   Found = "forbidden" // another user's, and the capability DAC_OVERRIDE is not there
 	Outside  Found = "not mounted"
 )
 
@@ -128,8 +130,13 @@ func look(host hostfs.FS, dir string) Found {
 		return Missing
 	case !info.IsDir():
 		return Unwanted
-	case !writable(host.Here(real)):
+	}
+	err = access(host.Here(real))
+	switch {
+	case errors.Is(err, syscall.EROFS):
 		return Locked
+	case err != nil:
+		return Denied
 	}
 	return Usable
 }

@@ -69,7 +69,7 @@ func (i Installer) chain() (res Result, err error) {
 // refusal is the plan's error if it refuses; waiting is none.
 func refusal(p Plan) error {
 	if p.State == Refused {
-		return fmt.Errorf("%s: %w", p.File, p.Err)
+		return fmt.Errorf("%s: %w%s", p.File, p.Err, hint(p.Err, "--conf-dir"))
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func CopyPlugin(host hostfs.FS, src, dir, name string) (copied bool, err error) 
 	}
 	defer program.Close()
 	if err := host.Replace(real, program, pluginAttr, nil); err != nil {
-		return false, fmt.Errorf("install plugin: %w", err)
+		return false, fmt.Errorf("install plugin: %w%s", err, hint(err, "--bin-dir"))
 	}
 	return true, nil
 }

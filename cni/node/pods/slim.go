@@ -49,7 +49,7 @@ func slimMeta(m metav1.ObjectMeta) metav1.ObjectMeta {
 		slim.Annotations[podapi.StatusAnnotation] = s[:statusLimit]
 	}
 	for _, o := range m.OwnerReferences {
-		slim.OwnerReferences = append(slim.OwnerReferences, metav1.OwnerReference{Kind: o.Kind, Name: o.Name})
+		slim.OwnerReferences = append(slim.OwnerReferences, metav1.OwnerReference{Kind: o.Kind, Name: o.Name, Controller: o.Controller})
 	}
 	return slim
 }

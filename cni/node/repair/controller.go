@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 
@@ -46,6 +47,10 @@ var ErrFinal = errors.New("not repairable in place: its validation container is 
 
 // ErrUseless is why a pod is not repaired in place once more.
 var ErrUseless = fmt.Errorf("its rules were installed and verified %d times, and its validation still fails: see sluice explain --live in the pod", enough)
+
+// ErrBare is why a pod is not deleted: it would be gone for good. A static pod
+// is the kubelet's own; deleting its mirror does nothing to it.
+var ErrBare = errors.New("not deleted: no controller would make another pod in its place")
 
 // Result is what became of one attempt.
 type Result string
@@ -202,7 +207,7 @@ func resultOf(err error) Result {
 	switch {
 	case err == nil:
 		return Done
-	case errors.Is(err, ErrFinal), errors.Is(err, ErrUseless):
+	case errors.Is(err, ErrFinal), errors.Is(err, ErrUseless), errors.Is(err, ErrBare):
 		return Refused
 	}
 	return Broken
@@ -212,6 +217,8 @@ func (c *Controller) try(ctx context.Context, m Mode, p *corev1.Pod, f Failure) 
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	switch {
+	case m == Delete && !replaced(p):
+		return ErrBare
 	case m == Delete:
 		return c.Actor.Delete(ctx, p)
 	case m == Label:
@@ -222,6 +229,13 @@ func (c *Controller) try(ctx context.Context, m Mode, p *corev1.Pod, f Failure) 
 		return ErrUseless
 	}
 	return c.Actor.Program(ctx, p)
+}
+
+// replaced reports whether a controller makes another pod when this one is
+// deleted. A static pod's is its node.
+func replaced(p *corev1.Pod) bool {
+	owner := metav1.GetControllerOfNoCopy(p)
+	return owner != nil && owner.Kind != "Node"
 }
 
 // told is what the pod's owner reads, by mode, when it worked and when not.

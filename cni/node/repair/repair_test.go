@@ -19,6 +19,7 @@ import (
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/cni/netconf"
 	"github.com/sluicemesh/sluice/cni/node/events"
+	"github.com/sluicemesh/sluice/cni/node/pods"
 	"github.com/sluicemesh/sluice/cni/podapi"
 )
 
@@ -26,10 +27,16 @@ func terminated(code int32, id string) corev1.ContainerState {
 	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, ContainerID: id}}
 }
 
+// ownedBy is the reference of a pod's controller.
+func ownedBy(kind string) []metav1.OwnerReference {
+	yes := true
+	return []metav1.OwnerReference{{Kind: kind, Name: "cart", Controller: &yes}}
+}
+
 // pod is meshed and its validation is in the states given.
 func pod(state, last corev1.ContainerState) *corev1.Pod {
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart", UID: "u1",
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart", UID: "u1", OwnerReferences: ownedBy("ReplicaSet"),
 			Annotations: map[string]string{podapi.StatusAnnotation: "{}"}},
 		Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyAlways,
 			InitContainers: []corev1.Container{{Name: "istio-validation"}}, Containers: []corev1.Container{{Name: podapi.ProxyName}, {Name: "app"}}},
@@ -153,6 +160,39 @@ func TestTheModesAreTriedInOrderUntilOneWorks(t *testing.T) {
 		if !slices.Equal(h.did, tt.did) || strings.Join(reasons, " ") != tt.reasons {
 			t.Errorf("%s: got %v, told %v\nwant %v, told %s", tt.name, h.did, reasons, tt.did, tt.reasons)
 		}
+	}
+}
+
+func TestAPodThatNoControllerMakesAgainIsNotDeleted(t *testing.T) {
+	for name, owners := range map[string][]metav1.OwnerReference{
+		"a bare pod":                        nil,
+		"an owner that is not a controller": {{Kind: "Backup", Name: "b"}},
+		"a static pod's mirror":             ownedBy("Node"),
+	} {
+		slim, err := pods.Slim(pod(terminated(126, "c1"), corev1.ContainerState{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := slim.(*corev1.Pod)
+		p.OwnerReferences = owners
+		h := &hand{}
+		if !controller(t, h, &p, Delete, Label).work(t.Context(), "shop/cart") {
+			t.Errorf("%s: got not done, want it labelled", name)
+		}
+		if want := []string{"count delete refused", "label", "count label done"}; !slices.Equal(h.did, want) {
+			t.Errorf("%s: got %v, want %v", name, h.did, want)
+		}
+		if len(h.told) != 2 || !strings.Contains(h.told[0].Message, "no controller would make another") || strings.Contains(h.told[1].Message, "controller") {
+			t.Errorf("%s: told %+v, want why it was not deleted, and that it was labelled", name, h.told)
+		}
+	}
+	slim, err := pods.Slim(pod(terminated(126, "c1"), corev1.ContainerState{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, h := slim.(*corev1.Pod), &hand{}
+	if controller(t, h, &p, Delete).work(t.Context(), "shop/cart"); !slices.Contains(h.did, "delete") {
+		t.Errorf("a ReplicaSet's pod as the agent stores it: got %v, want it deleted", h.did)
 	}
 }
 

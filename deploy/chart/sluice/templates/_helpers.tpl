@@ -61,18 +61,33 @@ app.kubernetes.io/component: node
   "ip_families" $c.ipFamilies -}}
 {{- if $c.strict }}{{ $_ := set $entry "strict" true }}{{ end -}}
 {{- if $c.ports }}{{ $_ := set $entry "ports" $c.ports }}{{ end -}}
+{{- if $c.logFile }}{{ $_ := set $entry "log_file" $c.logFile }}{{ end -}}
 {{- $entry | toPrettyJson -}}
 {{- end -}}
 
-{{/* The capabilities that the enabled features need: writing the host's files
-     as their owner takes none; entering a pod's namespace and programming it
-     takes these. */}}
+{{/* The capabilities that the enabled features need. Always: some hosts keep
+     the folders of network plugins, or files in them, with another owner than
+     root (kubespray: uid 998), who is kept. Entering a pod's namespace and
+     programming it takes the others. */}}
 {{- define "sluice.capabilities" -}}
-{{- if has "repair" .Values.repair.modes }}
-{{- if has .Values.cni.backend (list "iptables" "iptables-legacy") -}}
-[NET_ADMIN, NET_RAW, SYS_ADMIN, SYS_PTRACE]
+{{- if has "repair" .Values.repair.modes -}}
+[CHOWN, DAC_OVERRIDE, NET_ADMIN, SYS_ADMIN, SYS_PTRACE]
 {{- else -}}
-[NET_ADMIN, SYS_ADMIN, SYS_PTRACE]
+[CHOWN, DAC_OVERRIDE]
 {{- end }}
-{{- end }}
+{{- end -}}
+
+{{/* Values that exclude each other, which the schema cannot say. */}}
+{{- define "sluice.checks" -}}
+{{- if and .Values.cni.ownedConflist (include "sluice.multus" .) -}}
+{{- fail "cni.ownedConflist puts a list in front of the primary plugin's, and through Multus nothing is chained: unset cni.ownedConflist, or set cni.multus=false" -}}
+{{- end -}}
+{{- if and (has "repair" .Values.repair.modes) (hasPrefix "iptables" .Values.cni.backend) -}}
+{{- fail (printf "repair.modes has repair, which the agent does with nf_tables alone (its image has no iptables programs), and cni.backend is %s: set cni.backend to auto or nftables, or repair.modes to {delete}" .Values.cni.backend) -}}
+{{- end -}}
+{{- $ports := mergeOverwrite (dict "outbound" 15001 "inbound" 15006 "tunnel" 15008) .Values.cni.ports -}}
+{{- $numbers := list (toString $ports.outbound) (toString $ports.inbound) (toString $ports.tunnel) -}}
+{{- if ne (len (uniq $numbers)) 3 -}}
+{{- fail (printf "cni.ports: outbound, inbound and tunnel have to differ, and are %s" (join ", " $numbers)) -}}
+{{- end -}}
 {{- end -}}

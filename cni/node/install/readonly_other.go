@@ -1,5 +1,0 @@
-//go:build !unix
-
-package install
-
-func isReadOnly(error) bool { return false }
