@@ -2,6 +2,7 @@ package explain_test
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/explain"
 	"github.com/sluicemesh/sluice/iptables"
+	"github.com/sluicemesh/sluice/iptables/ipset"
 )
 
 // settings is a subject built from "flag=value" settings.
@@ -144,6 +146,31 @@ func TestUnmodelledConditionsAreNamedAndBothEndsShown(t *testing.T) {
 		t.Errorf("the condition is not named in %q", a.Verdict)
 	}
 }
+
+// Of a set whose elements are known nothing is supposed.
+func TestASetIsSupposedOnlyWhereItIsNotKnown(t *testing.T) {
+	for rule, want := range map[string]struct{ known, unknown string }{
+		"-m set --match-set S dst":   {"to 192.0.2.80, not in the set S", "supposed not to be in the set S"},
+		"-m set ! --match-set T dst": {"to 192.0.2.80, which is in the set T", "supposed to be in the set T"},
+		"-m set --match-set S src":   {"from 192.0.2.9, not in the set S", "supposed not to be in the set S"},
+		"-m set ! --match-set T src": {"from 192.0.2.9, which is in the set T", "supposed to be in the set T"},
+	} {
+		s := dump(t, "*nat\n:OUTPUT ACCEPT\n-A OUTPUT -p tcp "+rule+" -j REDIRECT --to-ports 15001\n")
+		asked := explain.Asked{To: "192.0.2.80:80", Source: "192.0.2.9"}
+		if got := text(ask(t, s, asked)); !strings.Contains(got, want.unknown) {
+			t.Errorf("%s, of a set that is not known: got\n%s\nwant it to say %q", rule, got, want.unknown)
+		}
+		s.Rules[0] = ipset.Fill(s.Rules[0], []ipset.Set{
+			{Name: "S", Elements: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}},
+			{Name: "T", Elements: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
+		})
+		if got := text(ask(t, s, asked)); !strings.Contains(got, want.known) || strings.Contains(got, "suppos") {
+			t.Errorf("%s, of a set that is known: got\n%s\nwant it to say %q and to suppose nothing", rule, got, want.known)
+		}
+	}
+}
+
+func text(a explain.Answer) string { return a.Text(2) }
 
 func TestFamilyWithoutRulesIsNotGuessed(t *testing.T) {
 	a := ask(t, seedDump(t), explain.Asked{To: "[2001:db8::1]:80"})

@@ -32,6 +32,9 @@ func reason(m iptables.Match, p iptables.Packet) string {
 		if m.Ranges != nil {
 			return multiPortReason(iptables.MultiPort{Side: m.Side, Not: m.Not, Ranges: m.Ranges}, p)
 		}
+		return supposedOfSet(m.Name, m.Not)
+	case iptables.InSet:
+		return setReason(m, p)
 	}
 	return stateReason(m, p)
 }
@@ -58,10 +61,6 @@ func stateReason(m iptables.Match, p iptables.Packet) string {
 		return openingReason(m.Not)
 	case iptables.TransparentSocket:
 		return "no transparent socket has this connection yet"
-	case iptables.InSet:
-		return "supposed not to be in the set " + m.Name
-	case iptables.PortInSet:
-		return "supposed not to be in the set " + m.Name
 	case iptables.Opaque:
 		return "supposed not to hold: " + strings.Join(m.Words, " ")
 	}
@@ -85,6 +84,28 @@ func addressReason(way string, a netip.Addr, p netip.Prefix, not bool) string {
 		return fmt.Sprintf("%s %s, not %s", way, a, p.Addr())
 	}
 	return fmt.Sprintf("%s %s, not in %s", way, a, p)
+}
+
+func setReason(m iptables.InSet, p iptables.Packet) string {
+	way, a := "to", p.Dst
+	if m.Side == iptables.SrcSide {
+		way, a = "from", p.Src
+	}
+	switch {
+	case m.Elements == nil:
+		return supposedOfSet(m.Name, m.Not)
+	case m.Not:
+		return fmt.Sprintf("%s %s, which is in the set %s", way, a, m.Name)
+	}
+	return fmt.Sprintf("%s %s, not in the set %s", way, a, m.Name)
+}
+
+// supposedOfSet is for a set that holds nobody knows what.
+func supposedOfSet(name string, not bool) string {
+	if not {
+		return "supposed to be in the set " + name
+	}
+	return "supposed not to be in the set " + name
 }
 
 func deviceReason(verb, have, want string, not bool) string {
