@@ -7,14 +7,6 @@ import (
 	"github.com/sluicemesh/sluice/iptables"
 )
 
-// matches compares as the kernel does: a trailing + matches any rest.
-func matches(pattern, name string) bool {
-	if p, ok := strings.CutSuffix(pattern, "+"); ok {
-		return strings.HasPrefix(name, p)
-	}
-	return pattern == name
-}
-
 // nameClasses divides all interface names by the patterns of the rule sets:
 // for each class that some pattern tells apart, one name. A name ending in
 // "*" stands for those that share its beginning and nothing else that a
@@ -47,7 +39,7 @@ func verdicts(patterns []string, name string) string {
 	key := make([]byte, len(patterns))
 	for i, p := range patterns {
 		key[i] = '0'
-		if matches(p, name) {
+		if iptables.MatchesInterface(p, name) {
 			key[i] = '1'
 		}
 	}

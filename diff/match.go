@@ -104,7 +104,7 @@ func (w *walk) device(pattern string, d device) bdd.Ref {
 	if d.own {
 		return w.named(pattern)
 	}
-	return constant(matches(pattern, d.name))
+	return constant(iptables.MatchesInterface(pattern, d.name))
 }
 
 // owner: what has come in by an interface has no owner.

@@ -168,7 +168,7 @@ func (s *space) inState(list ...iptables.State) bdd.Ref {
 func (s *space) named(pattern string) bdd.Ref {
 	set := bdd.Nothing
 	for i, name := range s.classes {
-		if matches(pattern, name) {
+		if iptables.MatchesInterface(pattern, name) {
 			set = s.Or(set, s.is(dimInterface, uint32(i)))
 		}
 	}

@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -66,11 +67,12 @@ func answer(b bool) Answer {
 func (m Source) holds(p Packet) Answer      { return answer(m.Prefix.Contains(p.Src) != m.Not) }
 func (m Destination) holds(p Packet) Answer { return answer(m.Prefix.Contains(p.Dst) != m.Not) }
 
-func (m InInterface) holds(p Packet) Answer  { return answer(ifaceMatches(m.Name, p.In) != m.Not) }
-func (m OutInterface) holds(p Packet) Answer { return answer(ifaceMatches(m.Name, p.Out) != m.Not) }
+func (m InInterface) holds(p Packet) Answer  { return answer(MatchesInterface(m.Name, p.In) != m.Not) }
+func (m OutInterface) holds(p Packet) Answer { return answer(MatchesInterface(m.Name, p.Out) != m.Not) }
 
-// ifaceMatches compares as the kernel does: a trailing + matches any rest.
-func ifaceMatches(pattern, name string) bool {
+// MatchesInterface compares an interface name with the pattern of a rule as the
+// kernel does: a trailing + matches any rest.
+func MatchesInterface(pattern, name string) bool {
 	if beginning, ok := strings.CutSuffix(pattern, "+"); ok {
 		return strings.HasPrefix(name, beginning)
 	}
@@ -113,7 +115,7 @@ func (m ConnMark) holds(p Packet) Answer {
 }
 
 func (m ConnState) holds(p Packet) Answer {
-	return answer((position(m.States, p.state()) >= 0) != m.Not)
+	return answer(slices.Contains(m.States, p.state()) != m.Not)
 }
 
 func (m ConnDirection) holds(p Packet) Answer { return answer(p.tracked() && p.Reply == m.Reply) }

@@ -3,6 +3,7 @@ package iptables
 import (
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -231,7 +232,7 @@ func parseConnState(v string, not bool) (Match, error) {
 func orderStates(states []State) []State {
 	var ordered []State
 	for _, s := range []State{StateInvalid, StateNew, StateRelated, StateEstablished, StateUntracked} {
-		if position(states, s) >= 0 {
+		if slices.Contains(states, s) {
 			ordered = append(ordered, s)
 		}
 	}

@@ -51,7 +51,7 @@ func (rs *Ruleset) Append(t Table, chain string, rules ...Rule) {
 func (rs Ruleset) Sorted() Ruleset {
 	chains := slices.Clone(rs.Chains)
 	slices.SortStableFunc(chains, func(a, b Chain) int {
-		if d := position(Tables(), a.Table) - position(Tables(), b.Table); d != 0 {
+		if d := slices.Index(Tables(), a.Table) - slices.Index(Tables(), b.Table); d != 0 {
 			return d
 		}
 		return chainRank(a.Table, a.Name) - chainRank(b.Table, b.Name)
@@ -62,17 +62,17 @@ func (rs Ruleset) Sorted() Ruleset {
 
 func chainRank(t Table, name string) int {
 	builtin, own := t.Builtins(), OwnChains(t)
-	if i := position(builtin, name); i >= 0 {
+	if i := slices.Index(builtin, name); i >= 0 {
 		return i
 	}
-	if i := position(own, name); i >= 0 {
+	if i := slices.Index(own, name); i >= 0 {
 		return len(builtin) + i
 	}
 	return len(builtin) + len(own)
 }
 
 // IsBuiltin says whether a chain is one of the kernel's.
-func (c Chain) IsBuiltin() bool { return position(c.Table.Builtins(), c.Name) >= 0 }
+func (c Chain) IsBuiltin() bool { return slices.Contains(c.Table.Builtins(), c.Name) }
 
 // Validate reports every rule that cannot be rendered and every jump within
 // the rule set to a chain of ours that it does not hold.

@@ -1,5 +1,7 @@
 package iptables
 
+import "slices"
+
 // Table is a netfilter table.
 type Table string
 
@@ -67,13 +69,4 @@ func OwnChains(t Table) []string {
 }
 
 // Own says whether a chain of a table is ours.
-func Own(t Table, chain string) bool { return position(OwnChains(t), chain) >= 0 }
-
-func position[T comparable](list []T, x T) int {
-	for i, y := range list {
-		if x == y {
-			return i
-		}
-	}
-	return -1
-}
+func Own(t Table, chain string) bool { return slices.Contains(OwnChains(t), chain) }

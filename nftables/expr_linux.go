@@ -24,38 +24,31 @@ func (w *exprWriter) close(p place) {
 }
 
 func (w *exprWriter) meta(key uint32) {
-	e := w.open("meta")
-	w.b.Uint32(unix.NFTA_META_KEY, key)
-	w.b.Uint32(unix.NFTA_META_DREG, unix.NFT_REG_1)
-	w.close(e)
+	w.register("meta", unix.NFTA_META_KEY, key, unix.NFTA_META_DREG)
 }
 
 func (w *exprWriter) metaSet(key uint32) {
-	e := w.open("meta")
-	w.b.Uint32(unix.NFTA_META_KEY, key)
-	w.b.Uint32(unix.NFTA_META_SREG, unix.NFT_REG_1)
-	w.close(e)
+	w.register("meta", unix.NFTA_META_KEY, key, unix.NFTA_META_SREG)
 }
 
 func (w *exprWriter) ct(key uint32) {
-	e := w.open("ct")
-	w.b.Uint32(unix.NFTA_CT_KEY, key)
-	w.b.Uint32(unix.NFTA_CT_DREG, unix.NFT_REG_1)
-	w.close(e)
+	w.register("ct", unix.NFTA_CT_KEY, key, unix.NFTA_CT_DREG)
 }
 
 func (w *exprWriter) ctSet(key uint32) {
-	e := w.open("ct")
-	w.b.Uint32(unix.NFTA_CT_KEY, key)
-	w.b.Uint32(unix.NFTA_CT_SREG, unix.NFT_REG_1)
+	w.register("ct", unix.NFTA_CT_KEY, key, unix.NFTA_CT_SREG)
+}
+
+// register moves what a key names into the register, or out of it.
+func (w *exprWriter) register(name string, keyAttr uint16, key uint32, way uint16) {
+	e := w.open(name)
+	w.b.Uint32(keyAttr, key)
+	w.b.Uint32(way, unix.NFT_REG_1)
 	w.close(e)
 }
 
 func (w *exprWriter) socket(key uint32, value byte) {
-	e := w.open("socket")
-	w.b.Uint32(socketKey, key)
-	w.b.Uint32(socketRegister, unix.NFT_REG_1)
-	w.close(e)
+	w.register("socket", socketKey, key, socketRegister)
 	w.compare(false, []byte{value})
 }
 
