@@ -106,6 +106,24 @@ func (c CIDRs) Contains(a netip.Addr) bool {
 	return c.All || slices.ContainsFunc(c.Prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
+// around returns what finds a listed prefix that holds all of another one, in a
+// time that does not grow with the list.
+func (c CIDRs) around() func(netip.Prefix) (netip.Prefix, bool) {
+	listed, lengths := map[netip.Prefix]bool{}, []int{}
+	for _, p := range c.Prefixes {
+		listed[p] = true
+		lengths = appendNew(lengths, p.Bits())
+	}
+	return func(p netip.Prefix) (netip.Prefix, bool) {
+		for _, bits := range lengths {
+			if wider := netip.PrefixFrom(p.Addr(), bits).Masked(); bits <= p.Bits() && listed[wider] {
+				return wider, true
+			}
+		}
+		return netip.Prefix{}, false
+	}
+}
+
 // NamesLoopback says whether a listed prefix of the family is a loopback range.
 func (c CIDRs) NamesLoopback(f iptables.Family) bool {
 	return slices.ContainsFunc(c.Of(f), func(p netip.Prefix) bool { return p.Addr().IsLoopback() })

@@ -14,7 +14,7 @@ func (p *parser) complete() {
 	p.inboundPorts()
 	p.dns()
 	p.portsCollide()
-	p.overlaps()
+	p.beware()
 }
 
 // proxyOwners: a list without items is not given.
@@ -106,26 +106,5 @@ func (p *parser) portsCollide() {
 	if c.DNS.On() {
 		collide(whyInPort, c.InboundPort, c.DNSPort, "the agent's DNS port")
 		collide(whyOutPort, c.OutboundPort, c.DNSPort, "the agent's DNS port")
-	}
-}
-
-// overlaps says which of two settings wins where the policy's order decides.
-func (p *parser) overlaps() {
-	c := p.draft.config
-	for _, r := range c.IncludeOutboundPorts.Ranges {
-		for _, x := range c.ExcludeOutboundPorts.Ranges {
-			if overlap(r, x) {
-				p.warn(p.origin(whyOutPorts), fmt.Sprintf("port %s is excluded too (%s): the exclusion wins", r, x))
-			}
-		}
-	}
-	excluded := map[any]bool{}
-	for _, x := range c.ExcludeCIDRs.Prefixes {
-		excluded[x] = true
-	}
-	for _, i := range c.IncludeCIDRs.Prefixes {
-		if excluded[i] {
-			p.warn(p.origin(whyIncludeCIDRs), i.String()+" is excluded too: the exclusion wins")
-		}
 	}
 }

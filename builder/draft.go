@@ -175,24 +175,29 @@ func readDualStack(_ *draft, s string) ([]note, error) {
 
 func readNativeNftables(d *draft, s string) ([]note, error) {
 	v, err := ParseBool(s)
-	if v {
-		d.config.Backend = BackendNftables
-		d.origins["backend"] = d.origins["native-nftables"]
+	if !v {
+		return nil, err
 	}
-	return nil, err
+	return d.backend("native-nftables", BackendNftables), nil
 }
 
 func readForcedBinary(d *draft, s string) ([]note, error) {
 	switch {
 	case strings.Contains(s, "legacy"):
-		d.config.Backend = BackendIptablesLegacy
+		return d.backend("force-iptables-binary", BackendIptablesLegacy), nil
 	case strings.Contains(s, "nft"):
-		d.config.Backend = BackendIptablesNft
+		return d.backend("force-iptables-binary", BackendIptablesNft), nil
 	case strings.TrimSpace(s) == "iptables":
-		d.config.Backend = BackendIptables
-	default:
-		return nil, &ValueError{s, "names no flavour of iptables", "legacy, nft, iptables-legacy, iptables-nft or iptables"}
+		return d.backend("force-iptables-binary", BackendIptables), nil
 	}
-	d.origins["backend"] = d.origins["force-iptables-binary"]
-	return nil, nil
+	return nil, &ValueError{s, "names no flavour of iptables", "legacy, nft, iptables-legacy, iptables-nft or iptables"}
+}
+
+// backend takes the choice of another setting than backend itself.
+func (d *draft) backend(flag string, b Backend) (notes []note) {
+	if before, given := d.origins["backend"]; given && d.config.Backend != b {
+		notes = append(notes, fmt.Sprintf("counts more than backend %s (%s)", d.config.Backend, before.Origin))
+	}
+	d.config.Backend, d.origins["backend"] = b, d.origins[flag]
+	return notes
 }

@@ -45,6 +45,9 @@ func parseUIDExclusion(item string) (UIDExclusion, []note, error) {
 	if err == nil && ports.Empty() {
 		err = &ValueError{item, "no port", acceptedExclusion}
 	}
+	if ports.All {
+		ports = Ports{Ranges: []iptables.PortRange{{First: 1, Last: 65535}}}
+	}
 	uids, more, uidErr := ParseIDs(parts[2], nil)
 	if uidErr == nil && len(uids) == 0 {
 		uidErr = &ValueError{item, "no uid", acceptedExclusion}

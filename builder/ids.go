@@ -11,7 +11,11 @@ import (
 // IDs is a set of uids or gids in the order in which it was given.
 type IDs []iptables.IDRange
 
-const acceptedIDs = "ids from 0 to 4294967295 and ranges such as 1000-1999, separated by commas"
+const acceptedIDs = "ids from 0 to 4294967294 and ranges such as 1000-1999, separated by commas"
+
+// maxID is the greatest id that somebody can have: the one above it is what
+// setresuid(2) takes for "leave it as it is", and iptables refuses it.
+const maxID = 1<<32 - 2
 
 // LookUp finds the id of a user's or group's name. A nil LookUp knows no names:
 // a dry run, and everything that runs outside the pod, must not look any up.
@@ -68,9 +72,9 @@ func parseID(item, s string) (uint32, error) {
 	if !digits(s) {
 		return 0, &ValueError{item, "not a number", acceptedIDs}
 	}
-	n, err := strconv.ParseUint(s, 10, 32)
-	if err != nil {
-		return 0, &ValueError{item, "over 32 bits", acceptedIDs}
+	n, _ := strconv.ParseUint(s, 10, 64) // of too many digits, the greatest
+	if n > maxID {
+		return 0, &ValueError{item, "out of range", acceptedIDs}
 	}
 	return uint32(n), nil
 }

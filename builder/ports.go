@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,7 +73,7 @@ func ParsePorts(text string) (Ports, []string, error) {
 func parsePortRange(item string) (iptables.PortRange, note, error) {
 	none := iptables.PortRange{}
 	if item == "*" {
-		return none, "", &ValueError{item, "a wildcard inside a list", acceptedPorts + ", or * alone"}
+		return none, "", &ValueError{item, "a wildcard inside a list", acceptedPorts}
 	}
 	first, last, ranged := strings.Cut(item, rangeDash(item))
 	if !ranged {
@@ -82,10 +83,10 @@ func parsePortRange(item string) (iptables.PortRange, note, error) {
 		}
 		return iptables.OnePort(p), "", nil
 	}
-	a, _ := parsePort(first)
-	b, _ := parsePort(last)
-	if a == 0 || b == 0 {
-		return none, "", &ValueError{item, "not a range of two ports", acceptedPorts}
+	a, wrong := parsePort(first)
+	b, wrongLast := parsePort(last)
+	if wrong = cmp.Or(wrong, wrongLast); wrong != "" {
+		return none, "", &ValueError{item, wrong, acceptedPorts}
 	}
 	if b < a {
 		return none, "", &ValueError{item, "reversed range", acceptedPorts}
@@ -102,32 +103,29 @@ func rangeDash(item string) string {
 
 // mergeRanges unites ranges that overlap, in the place of the first of them.
 func mergeRanges(list []iptables.PortRange) []iptables.PortRange {
+	type placed struct {
+		iptables.PortRange
+		at int
+	}
+	sorted := make([]placed, len(list))
+	for i, r := range list {
+		sorted[i] = placed{r, i}
+	}
+	slices.SortFunc(sorted, func(a, b placed) int { return cmp.Compare(a.First, b.First) })
+	var united []placed
+	for _, r := range sorted {
+		if n := len(united) - 1; n >= 0 && overlap(united[n].PortRange, r.PortRange) {
+			united[n].Last, united[n].at = max(united[n].Last, r.Last), min(united[n].at, r.at)
+			continue
+		}
+		united = append(united, r)
+	}
+	slices.SortFunc(united, func(a, b placed) int { return cmp.Compare(a.at, b.at) })
 	var merged []iptables.PortRange
-	for _, r := range list {
-		merged = mergeInto(merged, r)
+	for _, r := range united {
+		merged = append(merged, r.PortRange)
 	}
 	return merged
-}
-
-func mergeInto(list []iptables.PortRange, r iptables.PortRange) []iptables.PortRange {
-	at := slices.IndexFunc(list, func(have iptables.PortRange) bool { return overlap(have, r) })
-	if at < 0 {
-		return append(list, r)
-	}
-	var out []iptables.PortRange
-	for _, have := range list {
-		if overlap(have, r) {
-			r = iptables.PortRange{First: min(have.First, r.First), Last: max(have.Last, r.Last)}
-		}
-	}
-	for i, have := range list {
-		if i == at {
-			out = append(out, r)
-		} else if !overlap(have, r) {
-			out = append(out, have)
-		}
-	}
-	return out
 }
 
 func overlap(a, b iptables.PortRange) bool { return a.First <= b.Last && b.First <= a.Last }
