@@ -51,14 +51,16 @@ func compatibleOptions() []option {
 
 func applyCommand(p program) *cobra.Command {
 	c := &cobra.Command{
-		Use:     "istio-iptables [flags]",
-		Aliases: []string{"apply"},
+		Use:     "apply [flags]",
+		Aliases: []string{"istio-iptables"},
 		Args:    spareWords,
 		Short:   "Program the rules, verify them; with --dry-run print them instead",
-		Long: `Builds the interception rules from flags, environment and files, loads them with
-one restore for each family, and verifies them by reading back. Rules that are
-there already are left as they are. If anything fails, what was there before is
-put back.`,
+		Long: `Builds the interception rules from flags, environment and files, loads them in
+one go (nf_tables: one transaction; iptables: one restore for each family), and
+verifies them by reading back. Rules that are there already are left as they
+are. If anything fails, what was there before is put back.
+
+The mesh calls this command istio-iptables, which is another name for it.`,
 		Example: `  sluice istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i '*' -x '' -b '*' -d 15090,15021,15020
   sluice apply --dry-run -i '*' -b '*'`,
 	}
@@ -73,17 +75,19 @@ func runApply(ctx context.Context, p program, v *values, words []string) error {
 		log.warn("ignored on the command line: %s", strings.Join(words, " "))
 	}
 	a := applyRun{p: p, v: v, log: log, timeout: v.duration("timeout")}
-	dry := v.bool("dry-run") || v.bool("print-config")
+	dry := v.bool("dry-run")
 	a.known = offline()
 	if !dry && !v.bool("cni-mode") {
 		a.known = inPod()
 	}
 	switch {
+	case dry || v.bool("print-config"):
+		return a.print()
+	case v.text("output-dir") != "":
+		return &usageError{errors.New("flag --output-dir is where a dry run's rules go: add --dry-run")}
 	case v.bool("cleanup-only"):
 		log.debug("cleanup-only: doing what sluice clean does")
 		return runClean(ctx, p, v)
-	case dry:
-		return a.print()
 	case v.text("filename") != "":
 		return &usageError{errors.New("flag -f describes pods that are not here: add --dry-run to print their rules")}
 	}
@@ -112,6 +116,9 @@ func (a applyRun) config() (builder.Parsed, error) {
 // print is a dry run.
 func (a applyRun) print() error {
 	format := a.v.oneOf("format", formats()...)
+	if _, err := a.prover(); err != nil {
+		return err
+	}
 	if path := a.v.text("filename"); path != "" {
 		return a.printManifests(path, format)
 	}
@@ -121,6 +128,13 @@ func (a applyRun) print() error {
 		return err
 	case a.v.bool("print-config"):
 		return printConfig(a.p.stdout, parsed)
+	}
+	if a.v.bool("cleanup-only") {
+		a.log.info("cleanup-only: this run would remove what is ours, whatever the settings; sluice check -m NONE lists it")
+		return nil
+	}
+	if parsed.Config.Mode == builder.NoneMode {
+		a.log.info("interception mode NONE: nothing of ours is programmed")
 	}
 	if dryWant(parsed.Config).AsksSets() {
 		a.log.info("long lists of CIDRs and ports are printed as rules one after the other; where the kernel has ipset, apply asks a set instead, which decides alike")
@@ -164,7 +178,11 @@ func (a applyRun) program(ctx context.Context, c builder.Config) error {
 		return err
 	})
 	if err == nil {
-		a.log.report("applied", "the namespace is as wanted", report)
+		verb := "applied"
+		if c.Mode == builder.NoneMode {
+			verb = "removed"
+		}
+		a.log.report(verb, "the namespace is as wanted", report)
 	}
 	return err
 }

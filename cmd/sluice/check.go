@@ -31,6 +31,7 @@ func runCheck(ctx context.Context, p program, v *values) error {
 	case v.bool("print-config"):
 		return printConfig(p.stdout, parsed)
 	}
+	a.capturesSomething(parsed)
 	var diffs []string
 	err = inNamespace(v, func() error {
 		found, report, err := interception.Check(ctx, parsed.Config, live(v, a.log))
@@ -72,7 +73,7 @@ tables that iptables makes for everybody. Exit code 0: gone, or nothing was ther
 
 func runClean(ctx context.Context, p program, v *values) error {
 	log := newLogger(p, v)
-	if len(v.problems) > 0 {
+	if v.booleans(); len(v.problems) > 0 {
 		return v.problems
 	}
 	return inNamespace(v, func() error {

@@ -40,6 +40,9 @@ func (v *values) fileInputs(path string) []builder.Input {
 		v.refuse("config", path, err.Error(), "YAML or JSON")
 		return nil
 	}
+	if string(doc) == "null" {
+		return nil // remarks only, or nothing
+	}
 	inputs, errs := netconf.Object(doc, "file "+path)
 	for _, err := range errs {
 		v.refuseAt("config", err)

@@ -67,7 +67,10 @@ func runDiff(ctx context.Context, p program, v *values, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(v.problems) > 0 {
+	if !slices.Contains(args, "settings") {
+		v.refuseSettings("is a setting, and nothing here is made of settings", "with 'settings' as A or B")
+	}
+	if v.booleans(); len(v.problems) > 0 {
 		return v.problems
 	}
 	pairs, err := compareAll(was, now, v.bool("own"))

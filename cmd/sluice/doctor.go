@@ -18,7 +18,7 @@ Exit code 0: rules can be programmed. 69: no backend works. 77: NET_ADMIN is mis
 	v := bind(c, p, []option{{flag: "format", fallback: "text", help: "text or json"}}, namespaceOptions())
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		format := v.oneOf("format", "text", "json")
-		if len(v.problems) > 0 {
+		if v.booleans(); len(v.problems) > 0 {
 			return v.problems
 		}
 		var report doctor.Report

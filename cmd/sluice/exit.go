@@ -80,6 +80,8 @@ func message(err error) string {
 		return err.Error() + "\nRun 'sluice --help' for the commands, 'sluice COMMAND --help' for its flags."
 	case errors.Is(err, context.Canceled):
 		return "interrupted: " + err.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "out of time (--timeout gives more): " + err.Error()
 	}
 	return err.Error()
 }

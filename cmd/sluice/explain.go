@@ -152,7 +152,14 @@ func (e explained) text(width int) string {
 // subjects are what the options name: saved rules, a living namespace, the
 // workloads of manifests, or the command's own settings.
 func (a applyRun) subjects(ctx context.Context) ([]subject, error) {
+	a.v.booleans()
 	rules, live, manifest := a.v.text("rules"), a.v.bool("live"), a.v.text("filename")
+	if rules != "" || live {
+		a.v.refuseSettings("is a setting, and the rules are there already", "without --rules and --live")
+	}
+	if name := a.v.namespace(); name != "" && !live {
+		a.v.refuse("netns", name, "names a namespace whose rules nobody asked for", "beside --live")
+	}
 	if err := oneSource(rules != "", live, manifest != ""); err != nil {
 		return nil, err
 	}
@@ -171,9 +178,7 @@ func (a applyRun) subjects(ctx context.Context) ([]subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	if unset(parsed.Settings(), "istio-inbound-ports", "istio-service-cidr", "istio-outbound-ports") {
-		a.log.warn("no setting captures anything: -b '*' and -i '*' are what a mesh usually sets")
-	}
+	a.capturesSomething(parsed)
 	return []subject{built("", parsed)}, nil
 }
 
@@ -188,6 +193,14 @@ func oneSource(given ...bool) error {
 		return &usageError{errors.New("only one of --rules, --live and -f can say which rules are meant, not " + strconv.Itoa(n))}
 	}
 	return nil
+}
+
+// capturesSomething warns of settings under which nothing is captured: whoever
+// asks about them has most likely forgotten the flags.
+func (a applyRun) capturesSomething(parsed builder.Parsed) {
+	if unset(parsed.Settings(), "istio-inbound-ports", "istio-service-cidr", "istio-outbound-ports") {
+		a.log.warn("no setting captures anything: -b '*' and -i '*' are what a mesh usually sets")
+	}
 }
 
 // unset says whether none of some settings was given.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,6 +50,9 @@ func runGraph(ctx context.Context, p program, v *values) error {
 	subjects, err := a.subjects(ctx)
 	if err != nil {
 		return err
+	}
+	if programmed := slices.DeleteFunc(slices.Clone(subjects), func(s subject) bool { return s.left != "" }); len(programmed) == 1 {
+		subjects = programmed // a picture of those without rules is nothing
 	}
 	if len(subjects) != 1 {
 		var titles []string

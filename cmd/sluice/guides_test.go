@@ -23,6 +23,11 @@ func TestGuidesShowRealOutput(t *testing.T) {
 		var page strings.Builder
 		inside := false
 		for line := range strings.Lines(readFile(t, path)) {
+			if command, _, indented := strings.Cut(strings.TrimPrefix(line, "    sluice "), " > "); indented && line[0] == ' ' && name == "why-not-captured.md" {
+				if shown := transcript(t, command); strings.Contains(shown, "(exit code") {
+					t.Errorf("%s: sluice %s fails: %s", name, command, shown)
+				}
+			}
 			switch command, isCommand := strings.CutPrefix(line, "$ sluice "); {
 			case inside && strings.HasPrefix(line, "```"):
 				inside = false

@@ -67,6 +67,14 @@ const mostManifest = 64 << 20
 // readManifests reads every workload of a file, of stdin ("-") or of the YAML
 // and JSON files below a directory, in the order of their names.
 func readManifests(stdin io.Reader, path string) ([]workload, error) {
+	list, err := readWorkloads(stdin, path)
+	if err == nil && len(list) == 0 {
+		return nil, &usageError{fmt.Errorf("%s describes no pod, and nothing that makes pods", path)}
+	}
+	return list, err
+}
+
+func readWorkloads(stdin io.Reader, path string) ([]workload, error) {
 	if path == "-" {
 		return readManifest("stdin", stdin)
 	}
@@ -83,9 +91,6 @@ func readManifests(stdin io.Reader, path string) ([]workload, error) {
 	}
 	if len(errs) > 0 {
 		return list, errs
-	}
-	if len(list) == 0 {
-		return nil, &usageError{fmt.Errorf("%s describes no pod, and nothing that makes pods", path)}
 	}
 	return list, nil
 }

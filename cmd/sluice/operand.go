@@ -17,7 +17,7 @@ import (
 
 // operand reads what one of the two arguments names.
 func (a applyRun) operand(ctx context.Context, arg string) ([]subject, error) {
-	if netns, ok := strings.CutPrefix(arg, "live:"); ok || arg == "live" {
+	if kind, netns, _ := strings.Cut(arg, ":"); kind == "live" {
 		return one(arg)(readLive(ctx, a.log, netns))
 	}
 	if text, ok := strings.CutPrefix(arg, "flags:"); ok {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,6 +22,7 @@ type option struct {
 	fallback    string
 	help        string
 	boolean     bool
+	once        bool // two of it are a mistake, not a change of mind
 	policy      bool // one of package builder's settings
 	hidden      bool
 	word        *word // once it is bound to a command
@@ -62,12 +64,12 @@ func bind(c *cobra.Command, p program, options ...[]option) *values {
 // word is an option as it stands on the command line.
 type word struct {
 	pflag.Flag
-	text    string
-	boolean bool
+	text          string
+	boolean, once bool
 }
 
 func (w *word) declare(fs *pflag.FlagSet, o option) {
-	w.boolean = o.boolean
+	w.boolean, w.once = o.boolean, o.once
 	w.Flag = pflag.Flag{Name: o.flag, Shorthand: o.short, Usage: o.usage(), Value: w, Hidden: o.hidden}
 	if o.boolean {
 		w.NoOptDefVal = "true"
@@ -79,6 +81,9 @@ func (w *word) String() string { return w.text }
 
 // Set takes the text; whoever asks for the option parses it.
 func (w *word) Set(text string) error {
+	if w.once && w.Changed {
+		return errors.New("given twice")
+	}
 	w.text = text
 	return nil
 }
@@ -214,7 +219,30 @@ func (v *values) oneOf(flag string, words ...string) string {
 	return ""
 }
 
+// booleans refuses what is wrong with the command's own booleans before anything
+// is done, also with those that are asked for late.
+func (v *values) booleans() {
+	for _, o := range v.options {
+		if o.boolean && !o.policy {
+			v.bool(o.flag)
+		}
+	}
+}
+
+// refuseSettings refuses the settings on a command line that has no use for them.
+func (v *values) refuseSettings(reason, accepted string) {
+	for _, o := range v.options {
+		if o.policy && o.word.Changed {
+			v.refuse(o.flag, o.word.text, reason, accepted)
+		}
+	}
+}
+
+// refuse notes a problem, once for each option.
 func (v *values) refuse(flag, value, reason, accepted string) {
+	if slices.ContainsFunc(v.problems, func(p *builder.Problem) bool { return p.Flag == flag }) {
+		return
+	}
 	o := v.option(flag)
 	_, origin, ok := v.given(o)
 	switch {

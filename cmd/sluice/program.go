@@ -36,13 +36,14 @@ func run(ctx context.Context, p program) int {
 }
 
 // arguments makes the ecosystem's ways of calling the tool into ours: a binary
-// named istio-iptables is the command of that name.
+// named istio-iptables is the command of that name, unless another one of ours
+// is asked for. Other words are the mesh's, whose tool ignores them.
 func arguments(args []string) []string {
 	if len(args) == 0 {
 		return nil
 	}
-	name := strings.TrimSuffix(filepath.Base(args[0]), ".exe")
-	if name == "istio-iptables" && (len(args) < 2 || args[1] != name) {
+	const name = "istio-iptables"
+	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == name && (len(args) < 2 || makes(args[1]) == nil) {
 		return append([]string{name}, args[1:]...)
 	}
 	return args[1:]
@@ -51,6 +52,7 @@ func arguments(args []string) []string {
 func rootCommand(p program) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "sluice",
+		Version:       version,
 		Short:         "Steer a pod's traffic through its sidecar, and show what the rules do",
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -68,7 +70,7 @@ func rootCommand(p program) *cobra.Command {
 // makers make the commands, in the order of their help.
 func makers() []maker {
 	return []maker{
-		{"istio-iptables apply", applyCommand},
+		{"apply istio-iptables", applyCommand},
 		{"check", checkCommand},
 		{"validate", validateCommand},
 		{"clean", cleanCommand},
@@ -85,12 +87,22 @@ type maker struct {
 	make  func(program) *cobra.Command
 }
 
+// makes finds the maker of a command by one of its names.
+func makes(name string) func(program) *cobra.Command {
+	for _, m := range makers() {
+		if slices.Contains(strings.Fields(m.names), name) {
+			return m.make
+		}
+	}
+	return nil
+}
+
 // commands makes the command that was asked for by name, else all. A pod waits
 // for apply, and does not wait for the flags of what it did not ask for.
 func commands(p program) (list []*cobra.Command, named bool) {
-	for _, m := range makers() {
-		if args := arguments(p.args); len(args) > 0 && slices.Contains(strings.Fields(m.names), args[0]) {
-			return []*cobra.Command{m.make(p)}, true
+	if args := arguments(p.args); len(args) > 0 {
+		if m := makes(args[0]); m != nil {
+			return []*cobra.Command{m(p)}, true
 		}
 	}
 	for _, m := range makers() {

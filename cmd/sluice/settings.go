@@ -16,7 +16,7 @@ import (
 func sourceOptions() []option {
 	return []option{
 		{flag: "config", help: "file of settings, YAML or JSON; environment and flags count more"},
-		{flag: "filename", short: "f", help: "manifest of pods or what makes pods: a file, a directory, or - for stdin; the environment is not read then"},
+		{flag: "filename", short: "f", once: true, help: "manifest of pods or what makes pods: a file, a directory, or - for stdin; the environment is not read then"},
 		{flag: "injected-only", boolean: true, help: "with filename: leave out workloads that the mesh has not injected yet"},
 		{flag: "print-config", boolean: true, help: "show every setting as it counts, with its origin, and do nothing"},
 	}
@@ -65,6 +65,9 @@ func proxyUser(v *values, o builder.Options, file, given []builder.Input) []buil
 	}
 	uid, err := o.LookUpUser(name)
 	if err != nil {
+		if set {
+			v.notes = append(v.notes, fmt.Sprintf("environment ENVOY_USER=%q ignored: no such user here", name))
+		}
 		return nil
 	}
 	return []builder.Input{{Flag: "proxy-uid", Value: strconv.FormatUint(uint64(uid), 10), Origin: origin}}
@@ -79,6 +82,7 @@ func saysProxyUID(inputs []builder.Input) bool {
 // settings parses the policy's settings of a command. All problems, those of
 // the command's other options included, are reported together.
 func settings(v *values, o builder.Options) (builder.Parsed, error) {
+	v.booleans()
 	file, given := v.configFile(), v.inputs()
 	inputs := slices.Concat(file, proxyUser(v, o, file, given), given)
 	parsed, err := builder.Parse(inputs, o)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,8 +42,11 @@ func spareWords(c *cobra.Command, words []string) error {
 }
 
 func twoOperands(_ *cobra.Command, args []string) error {
-	if len(args) != 2 {
+	switch {
+	case len(args) != 2:
 		return &usageError{fmt.Errorf("diff compares two things, A and B, not %d: 'sluice diff --help' says what they can be", len(args))}
+	case slices.Contains(args, ""):
+		return &usageError{fmt.Errorf("diff compares two things, and one of %q and %q is empty: a variable that is not set?", args[0], args[1])}
 	}
 	return nil
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 )
 
 func TestWordsThatAreNotUnderstoodAreRefused(t *testing.T) {
@@ -44,5 +47,69 @@ func TestAllThatIsWrongWithAQuestionIsSaidAtOnce(t *testing.T) {
 				t.Errorf("sluice %s: exit code %d, want %d with %q, got %q", args, got.code, exitUsage, w, got.stderr)
 			}
 		}
+	}
+}
+
+func TestWhatCannotBeMeantIsRefusedBeforeAnythingIsDone(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"diff", "", "flags:-i *"}, `one of "" and "flags:-i *" is empty`},
+		{[]string{"diff", "flags:", "flags:-i *", "-b", "*"}, "flag -b: istio-inbound-ports=\"*\": is a setting, and nothing here is made of settings (accepted: with 'settings' as A or B)"},
+		{[]string{"apply", "--dry-run", "-f", "a.yaml", "-f", "b.yaml"}, "given twice"},
+		{[]string{"apply", "--output-dir", "d"}, "add --dry-run"},
+		{[]string{"apply", "--dry-run", "--iptables-probe-port", "x"}, `iptables-probe-port="x": not a decimal port number`},
+		{[]string{"apply", "--dry-run", "-f", "-"}, "- describes no pod"},
+		{[]string{"explain", "--netns", "shop", "--to", ":80"}, `netns="shop": names a namespace whose rules nobody asked for (accepted: beside --live)`},
+		{[]string{"validate", "-f", "no/such/file"}, "no/such/file"},
+	} {
+		got := call(nil, "", c.args...)
+		if got.code != exitUsage || !strings.Contains(got.stderr, c.want) || got.stdout != "" {
+			t.Errorf("sluice %q: exit code %d, want %d with %q, got %q", c.args, got.code, exitUsage, c.want, got.stderr)
+		}
+	}
+}
+
+func TestABooleanThatIsNoneIsRefusedByEveryCommandThatHasIt(t *testing.T) {
+	p := program{env: func(string) (string, bool) { return "", false }}
+	more := map[string][]string{"diff": {"settings", "flags:"}, "explain": {"--to", ":80"}}
+	for _, c := range rootCommand(p).Commands() {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if _, ours := f.Value.(*word); !ours || f.Value.Type() != "bool" {
+				return
+			}
+			got := call(nil, "", append([]string{c.Name(), "--" + f.Name + "=maybe"}, more[c.Name()]...)...)
+			if want := f.Name + `="maybe": not a boolean`; got.code != exitUsage || strings.Count(got.stderr, want) != 1 {
+				t.Errorf("sluice %s --%s=maybe: exit code %d, want %d with %q once, got %q", c.Name(), f.Name, got.code, exitUsage, want, got.stderr)
+			}
+		})
+	}
+}
+
+func TestABinaryNamedAsTheMeshsToolKnowsTheOtherCommandsToo(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"/bin/istio-iptables", "-n"}, []string{"istio-iptables", "-n"}},
+		{[]string{"istio-iptables", "init", "-n"}, []string{"istio-iptables", "init", "-n"}},
+		{[]string{"istio-iptables", "istio-iptables", "-n"}, []string{"istio-iptables", "-n"}},
+		{[]string{"istio-iptables", "clean"}, []string{"clean"}},
+		{[]string{"istio-iptables.exe", "check"}, []string{"check"}},
+		{[]string{"istio-iptables"}, []string{"istio-iptables"}},
+		{[]string{"sluice", "init"}, []string{"init"}},
+		{nil, nil},
+	} {
+		if got := arguments(c.args); !slices.Equal(got, c.want) {
+			t.Errorf("%q is %q, want %q", c.args, got, c.want)
+		}
+	}
+}
+
+func TestADryRunOfACleanupTouchesAndPrintsNothing(t *testing.T) {
+	got := call(nil, "", "apply", "-i", "*", "--cleanup-only", "--dry-run")
+	if got.code != 0 || got.stdout != "" || !strings.Contains(got.stderr, "this run would remove what is ours") {
+		t.Errorf("exit code %d, stdout %q, stderr %q", got.code, got.stdout, got.stderr)
 	}
 }

@@ -50,7 +50,7 @@ func runValidate(ctx context.Context, p program, v *values) error {
 	if err != nil {
 		return err
 	}
-	parsed, err := a.config()
+	parsed, err := a.onePod()
 	switch {
 	case err != nil:
 		return err
