@@ -204,7 +204,7 @@ func randomRules(r *rand.Rand) iptables.Ruleset {
 			for i, name := range append([]string{h.Chain}, chains...) {
 				c := iptables.Chain{Table: h.Table, Name: name}
 				for range 1 + r.IntN(4) {
-					rule := iptables.Rule{Match: iptables.All(iptables.TCP()), Target: randomTarget(r, h.Table, path, chains[min(i, 2):])}
+					rule := iptables.Rule{Match: []iptables.Match{iptables.TCP()}, Target: randomTarget(r, h.Table, path, chains[min(i, 2):])}
 					for range r.IntN(3) {
 						rule.Match = append(rule.Match, randomMatch(r, path))
 					}

@@ -4,10 +4,7 @@ import "net/netip"
 
 // The constructors below make rules read as sentences:
 //
-//	Rule{Match: All(Out("lo"), Not(To(loopback)), TCP(), ByUID(proxy)), Target: Jump(ChainInRedirect)}
-
-// All is the conjunction of conditions, nested lists flattened by the caller.
-func All(matches ...Match) []Match { return matches }
+//	Rule{Match: []Match{Out("lo"), Not(To(loopback)), TCP(), ByUID(proxy)}, Target: Jump(ChainInRedirect)}
 
 // From matches a source prefix.
 func From(p netip.Prefix) Match { return Source{Prefix: p} }

@@ -14,13 +14,13 @@ func oddPorts(n int) []Rule {
 	}
 	var rules []Rule
 	for _, pack := range PackPorts(ranges) {
-		rules = append(rules, Rule{Match: All(TCP(), MultiPort{Side: DstSide, Ranges: pack}), Target: Return()})
+		rules = append(rules, Rule{Match: []Match{TCP(), MultiPort{Side: DstSide, Ranges: pack}}, Target: Return()})
 	}
 	return rules
 }
 
 func TestManyPortsBecomeOneSetThatDecidesAlike(t *testing.T) {
-	rules := append(oddPorts(1000), Rule{Match: All(TCP()), Target: Redirect{15001}})
+	rules := append(oddPorts(1000), Rule{Match: []Match{TCP()}, Target: Redirect{15001}})
 	rs := Ruleset{Family: V4, Chains: []Chain{{Table: Nat, Name: Output, Policy: "ACCEPT", Rules: rules}}}
 	packed := rs.PackSets(Runs{Least: 64, LeastPorts: 8})
 	if got := len(packed.Chains[0].Rules); got != 2 {
@@ -60,16 +60,16 @@ func TestListTooLongForAMultiportBecomesASetOfTheSameMeaning(t *testing.T) {
 	}
 	for n, set := range map[int]bool{MultiPortSlots: false, MultiPortSlots + 1: true} {
 		for _, list := range []MultiPort{{Side: DstSide, Ranges: ports(n)}, {Side: SrcSide, Not: true, Ranges: ports(n)}} {
-			rs := Ruleset{Family: V6, Chains: []Chain{{Table: Nat, Name: Output, Rules: []Rule{{Match: All(TCP(), list), Target: Return()}}}}}
+			rs := Ruleset{Family: V6, Chains: []Chain{{Table: Nat, Name: Output, Rules: []Rule{{Match: []Match{TCP(), list}, Target: Return()}}}}}
 			packed := rs.PackSets(Runs{Least: 64, LeastPorts: 64})
 			want := Match(list)
 			if set {
 				want = PortInSet{Name: PortSetName(list.Ranges), Side: list.Side, Not: list.Not, Ranges: list.Ranges}
 			}
-			if got := packed.Chains[0].Rules[0].Match; !SameMatches(got, All(TCP(), want)) {
+			if got := packed.Chains[0].Rules[0].Match; !SameMatches(got, []Match{TCP(), want}) {
 				t.Errorf("%d ports: got %#v, want %#v", n, got[1], want)
 			}
-			if got := rs.Chains[0].Rules[0].Match; !SameMatches(got, All(TCP(), list)) {
+			if got := rs.Chains[0].Rules[0].Match; !SameMatches(got, []Match{TCP(), list}) {
 				t.Errorf("%d ports: packing changed its input to %#v", n, got[1])
 			}
 			if packed.Family != V6 {
@@ -82,8 +82,8 @@ func TestListTooLongForAMultiportBecomesASetOfTheSameMeaning(t *testing.T) {
 func TestSetsAreListedOnceByName(t *testing.T) {
 	out := func(name string) Match { return InSet{Name: name, Side: DstSide} }
 	rs := Ruleset{Family: V4}
-	rs.Append(Nat, ChainInbound, Rule{Match: All(out("c"), In("eth0"), out("a"))}, Rule{Match: All(out("b"))})
-	rs.Append(Nat, ChainOutput, Rule{Match: All(out("a"), TCP(), PortInSet{Name: "p", Side: DstSide})})
+	rs.Append(Nat, ChainInbound, Rule{Match: []Match{out("c"), In("eth0"), out("a")}}, Rule{Match: []Match{out("b")}})
+	rs.Append(Nat, ChainOutput, Rule{Match: []Match{out("a"), TCP(), PortInSet{Name: "p", Side: DstSide}}})
 	var got string
 	for _, s := range rs.Sets() {
 		got += s.Name + " "

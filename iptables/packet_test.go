@@ -104,7 +104,7 @@ func TestSetsHoldForWhatTheyHoldIfThatIsKnown(t *testing.T) {
 		{PortInSet{Side: DstSide, Not: true}, Maybe},
 		{Opaque{Words: []string{"-m", "time"}}, Maybe},
 	} {
-		if got, _ := (Rule{Match: All(c.m)}).Holds(aPacket(nil)); got != c.want {
+		if got, _ := (Rule{Match: []Match{c.m}}).Holds(aPacket(nil)); got != c.want {
 			t.Errorf("%#v: got %d, want %d", c.m, got, c.want)
 		}
 	}
@@ -118,13 +118,13 @@ func TestTheFirstConditionThatFailsDecidesElseTheFirstThatIsNotModelled(t *testi
 		because Match
 	}{
 		{nil, Yes, nil},
-		{All(TCP(), Not(UDP())), Yes, nil},
-		{All(TCP(), UDP(), Out("lo")), No, UDP()},
-		{All(unknown("a"), UDP(), unknown("b")), No, UDP()},
-		{All(TCP(), unknown("a"), TCP(), unknown("b")), Maybe, unknown("a")},
+		{[]Match{TCP(), Not(UDP())}, Yes, nil},
+		{[]Match{TCP(), UDP(), Out("lo")}, No, UDP()},
+		{[]Match{unknown("a"), UDP(), unknown("b")}, No, UDP()},
+		{[]Match{TCP(), unknown("a"), TCP(), unknown("b")}, Maybe, unknown("a")},
 	} {
 		got, because := Rule{Match: c.match}.Holds(aPacket(nil))
-		if got != c.want || !slices.EqualFunc(All(because), All(c.because), sameMatch) {
+		if got != c.want || !slices.EqualFunc([]Match{because}, []Match{c.because}, sameMatch) {
 			t.Errorf("%s: got %d because of %v, want %d because of %v", Rule{Match: c.match}, got, because, c.want, c.because)
 		}
 	}
@@ -133,9 +133,9 @@ func TestTheFirstConditionThatFailsDecidesElseTheFirstThatIsNotModelled(t *testi
 func TestOnlyConditionsThatAreNotModelledAreSupposed(t *testing.T) {
 	unknown := func(name string) Match { return Opaque{Words: []string{"-m", name}} }
 	var asked []string
-	r := Rule{Match: All(TCP(), unknown("a"), Not(UDP()), unknown("b"), UDP(), unknown("c"))}
+	r := Rule{Match: []Match{TCP(), unknown("a"), Not(UDP()), unknown("b"), UDP(), unknown("c")}}
 	got, because := r.holdsIf(aPacket(nil), func(m Match) Answer {
-		asked = append(asked, Rule{Match: All(m)}.String())
+		asked = append(asked, Rule{Match: []Match{m}}.String())
 		return Yes
 	})
 	if want := []string{"-m a", "-m b"}; got != No || because != UDP() || !slices.Equal(asked, want) {

@@ -169,7 +169,7 @@ func TestFixedFormsOfTheMeshGoWithItsChains(t *testing.T) {
 func TestTablesThatLoseSomethingAreCommittedLast(t *testing.T) {
 	redirect := wanted(t, ":ISTIO_INBOUND - [0:0]", "-A PREROUTING -p tcp -j ISTIO_INBOUND", "-A ISTIO_INBOUND -j RETURN")
 	tproxy := wanted(t)
-	tproxy.Append(Mangle, Prerouting, Rule{Match: All(TCP()), Target: Jump(ChainInbound)})
+	tproxy.Append(Mangle, Prerouting, Rule{Match: []Match{TCP()}, Target: Jump(ChainInbound)})
 	tproxy.Append(Mangle, ChainInbound, Rule{Target: Return()})
 	for _, c := range []struct {
 		name       string

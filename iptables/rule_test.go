@@ -7,11 +7,11 @@ import (
 )
 
 func TestHeaderConditionsComeFirstInOneOrderTheOthersAsTheyStand(t *testing.T) {
-	head := All(TCP(), Out("b"), In("a"), To(prefix("192.0.2.2/32")), From(prefix("192.0.2.1/32")))
+	head := []Match{TCP(), Out("b"), In("a"), To(prefix("192.0.2.2/32")), From(prefix("192.0.2.1/32"))}
 	want := "-s 192.0.2.1/32 -d 192.0.2.2/32 -i a -o b -p tcp -m connmark --mark 0x2 -m mark --mark 0x1"
 	for range head {
 		head = append(head[1:], head[0])
-		r := Rule{Match: append(All(ConnMarked(2)), append(head, Marked(1))...)}
+		r := Rule{Match: append([]Match{ConnMarked(2)}, append(head, Marked(1))...)}
 		if got := r.String(); got != want {
 			t.Errorf("%v\n got %s\nwant %s", r.Match, got, want)
 		}
@@ -24,10 +24,10 @@ func TestNeighbouringPortsShareTheirModule(t *testing.T) {
 		match []Match
 		want  string
 	}{
-		{All(from, UDP(), to), "-p udp -m udp --sport 1 --dport 2"},
-		{All(UDP(), from, Marked(1), to), "-p udp -m udp --sport 1 -m mark --mark 0x1 -m udp --dport 2"},
-		{All(UDP(), Marked(1), to, from), "-p udp -m mark --mark 0x1 -m udp --dport 2 --sport 1"},
-		{All(Not(UDP()), TCP(), to), "! -p udp -p tcp -m tcp --dport 2"},
+		{[]Match{from, UDP(), to}, "-p udp -m udp --sport 1 --dport 2"},
+		{[]Match{UDP(), from, Marked(1), to}, "-p udp -m udp --sport 1 -m mark --mark 0x1 -m udp --dport 2"},
+		{[]Match{UDP(), Marked(1), to, from}, "-p udp -m mark --mark 0x1 -m udp --dport 2 --sport 1"},
+		{[]Match{Not(UDP()), TCP(), to}, "! -p udp -p tcp -m tcp --dport 2"},
 	} {
 		if got := (Rule{Match: c.match}).String(); got != c.want {
 			t.Errorf("%v\n got %s\nwant %s", c.match, got, c.want)
@@ -41,10 +41,10 @@ func TestRefusalsShowTheRuleAndWhatIsWrongWithIt(t *testing.T) {
 		rule Rule
 		want string
 	}{
-		{Rule{Match: All(Marked(1), Protocol{}), Target: Drop()}, `rule "-p 0 -m mark --mark 0x1 -j DROP": protocol without a number`},
-		{Rule{Match: All(ToPort(OnePort(80)))}, `rule "--dport 80": a port without a protocol`},
-		{Rule{Match: All(Not(TCP()), FromPort(OnePort(80)))}, `rule "! -p tcp --sport 80": a port without a protocol`},
-		{Rule{Match: All(TCP(), FromPort(OnePort(80)))}, ""},
+		{Rule{Match: []Match{Marked(1), Protocol{}}, Target: Drop()}, `rule "-p 0 -m mark --mark 0x1 -j DROP": protocol without a number`},
+		{Rule{Match: []Match{ToPort(OnePort(80))}}, `rule "--dport 80": a port without a protocol`},
+		{Rule{Match: []Match{Not(TCP()), FromPort(OnePort(80))}}, `rule "! -p tcp --sport 80": a port without a protocol`},
+		{Rule{Match: []Match{TCP(), FromPort(OnePort(80))}}, ""},
 		{Rule{Target: JumpTo{}}, `rule "-j \"\"": chain without a name`},
 		{Rule{Comment: strings.Repeat("x", 255)}, ""},
 		{Rule{Comment: strings.Repeat("x", 256)}, fmt.Sprintf("rule %q: %s", "-m comment --comment "+strings.Repeat("x", 256), noLine)},

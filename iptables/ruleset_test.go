@@ -110,7 +110,7 @@ func TestOwnKeepsOurChainsAndTheJumpsIntoThem(t *testing.T) {
 func TestJumpsToMissingChainsOfOursAndBadRulesAreAllReported(t *testing.T) {
 	rs := Ruleset{Chains: []Chain{
 		{Table: Nat, Name: Output, Rules: []Rule{{Target: Jump(ChainOutput)}, {Target: Jump(ChainInbound)}, {Target: Jump("OTHER")}}},
-		{Table: Nat, Name: ChainOutput, Rules: []Rule{{Match: All(Protocol{})}}},
+		{Table: Nat, Name: ChainOutput, Rules: []Rule{{Match: []Match{Protocol{}}}}},
 		{Table: Raw, Name: ChainInbound},
 	}}
 	want := "OUTPUT jumps to the missing chain ISTIO_INBOUND\n" + `rule "-p 0": protocol without a number`

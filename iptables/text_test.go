@@ -19,32 +19,32 @@ func canonicalRules() []struct {
 		text string
 	}{
 		{Rule{}, ""},
-		{Rule{Match: All(From(prefix("10.0.0.0/8")), To(prefix("192.0.2.1/32")))}, "-s 10.0.0.0/8 -d 192.0.2.1/32"},
-		{Rule{Match: All(TCP(), Out("eth+"), In("lo"), Not(To(prefix("10.0.0.0/8"))))}, "! -d 10.0.0.0/8 -i lo -o eth+ -p tcp"},
-		{Rule{Match: All(Not(In("eth0")), Not(TCP())), Target: Return()}, "! -i eth0 ! -p tcp -j RETURN"},
-		{Rule{Match: All(Protocol{Number: 200}), Target: Drop()}, "-p 200 -j DROP"},
-		{Rule{Match: All(TCP(), ToPort(port)), Target: Accept()}, "-p tcp -m tcp --dport 80 -j ACCEPT"},
-		{Rule{Match: All(UDP(), FromPort(PortRange{1, 9}), Not(ToPort(port)))}, "-p udp -m udp --sport 1:9 ! --dport 80"},
-		{Rule{Match: All(TCP(), ToPorts(port, PortRange{90, 99}))}, "-p tcp -m multiport --dports 80,90:99"},
-		{Rule{Match: All(TCP(), MultiPort{Either, []PortRange{port}, true})}, "-p tcp -m multiport ! --ports 80"},
-		{Rule{Match: All(TCP(), MultiPort{SrcSide, []PortRange{port}, false})}, "-p tcp -m multiport --sports 80"},
-		{Rule{Match: All(ByUID(OneID(1337)), Not(ByGID(IDRange{5, 7})))}, "-m owner --uid-owner 1337 -m owner ! --gid-owner 5-7"},
-		{Rule{Match: All(Marked(1337))}, "-m mark --mark 0x539"},
-		{Rule{Match: All(Not(PacketMark{Value: 1, Mask: 0xff}))}, "-m mark ! --mark 0x1/0xff"},
-		{Rule{Match: All(ConnMarked(1337))}, "-m connmark --mark 0x539"},
-		{Rule{Match: All(InState(StateRelated, StateEstablished))}, "-m conntrack --ctstate RELATED,ESTABLISHED"},
-		{Rule{Match: All(Not(InState(StateInvalid)))}, "-m conntrack ! --ctstate INVALID"},
-		{Rule{Match: All(Reply())}, "-m conntrack --ctdir REPLY"},
-		{Rule{Match: All(Not(Reply()))}, "-m conntrack --ctdir ORIGINAL"},
-		{Rule{Match: All(TCP(), TransparentSocket{})}, "-p tcp -m socket --transparent"},
-		{Rule{Match: All(TCP(), TransparentSocket{NoWildcard: true})}, "-p tcp -m socket --transparent --nowildcard"},
-		{Rule{Match: All(TCP(), Opens())}, "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN"},
-		{Rule{Match: All(TCP(), ToPort(port), Not(Opens()))}, "-p tcp -m tcp --dport 80 ! --tcp-flags FIN,SYN,RST,ACK SYN"},
-		{Rule{Match: All(Not(InSet{Name: "out", Side: DstSide}))}, "-m set ! --match-set out dst"},
-		{Rule{Match: All(TCP(), Not(PortInSet{Name: "sluice-p-0123456789abcdef", Side: DstSide}))}, "-p tcp -m set ! --match-set sluice-p-0123456789abcdef dst"},
+		{Rule{Match: []Match{From(prefix("10.0.0.0/8")), To(prefix("192.0.2.1/32"))}}, "-s 10.0.0.0/8 -d 192.0.2.1/32"},
+		{Rule{Match: []Match{TCP(), Out("eth+"), In("lo"), Not(To(prefix("10.0.0.0/8")))}}, "! -d 10.0.0.0/8 -i lo -o eth+ -p tcp"},
+		{Rule{Match: []Match{Not(In("eth0")), Not(TCP())}, Target: Return()}, "! -i eth0 ! -p tcp -j RETURN"},
+		{Rule{Match: []Match{Protocol{Number: 200}}, Target: Drop()}, "-p 200 -j DROP"},
+		{Rule{Match: []Match{TCP(), ToPort(port)}, Target: Accept()}, "-p tcp -m tcp --dport 80 -j ACCEPT"},
+		{Rule{Match: []Match{UDP(), FromPort(PortRange{1, 9}), Not(ToPort(port))}}, "-p udp -m udp --sport 1:9 ! --dport 80"},
+		{Rule{Match: []Match{TCP(), ToPorts(port, PortRange{90, 99})}}, "-p tcp -m multiport --dports 80,90:99"},
+		{Rule{Match: []Match{TCP(), MultiPort{Either, []PortRange{port}, true}}}, "-p tcp -m multiport ! --ports 80"},
+		{Rule{Match: []Match{TCP(), MultiPort{SrcSide, []PortRange{port}, false}}}, "-p tcp -m multiport --sports 80"},
+		{Rule{Match: []Match{ByUID(OneID(1337)), Not(ByGID(IDRange{5, 7}))}}, "-m owner --uid-owner 1337 -m owner ! --gid-owner 5-7"},
+		{Rule{Match: []Match{Marked(1337)}}, "-m mark --mark 0x539"},
+		{Rule{Match: []Match{Not(PacketMark{Value: 1, Mask: 0xff})}}, "-m mark ! --mark 0x1/0xff"},
+		{Rule{Match: []Match{ConnMarked(1337)}}, "-m connmark --mark 0x539"},
+		{Rule{Match: []Match{InState(StateRelated, StateEstablished)}}, "-m conntrack --ctstate RELATED,ESTABLISHED"},
+		{Rule{Match: []Match{Not(InState(StateInvalid))}}, "-m conntrack ! --ctstate INVALID"},
+		{Rule{Match: []Match{Reply()}}, "-m conntrack --ctdir REPLY"},
+		{Rule{Match: []Match{Not(Reply())}}, "-m conntrack --ctdir ORIGINAL"},
+		{Rule{Match: []Match{TCP(), TransparentSocket{}}}, "-p tcp -m socket --transparent"},
+		{Rule{Match: []Match{TCP(), TransparentSocket{NoWildcard: true}}}, "-p tcp -m socket --transparent --nowildcard"},
+		{Rule{Match: []Match{TCP(), Opens()}}, "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN"},
+		{Rule{Match: []Match{TCP(), ToPort(port), Not(Opens())}}, "-p tcp -m tcp --dport 80 ! --tcp-flags FIN,SYN,RST,ACK SYN"},
+		{Rule{Match: []Match{Not(InSet{Name: "out", Side: DstSide})}}, "-m set ! --match-set out dst"},
+		{Rule{Match: []Match{TCP(), Not(PortInSet{Name: "sluice-p-0123456789abcdef", Side: DstSide})}}, "-p tcp -m set ! --match-set sluice-p-0123456789abcdef dst"},
 		{Rule{Target: JumpTo{Chain: ChainOutput, Goto: true}}, "-g ISTIO_OUTPUT"},
-		{Rule{Match: All(TCP()), Target: Redirect{15001}}, "-p tcp -j REDIRECT --to-ports 15001"},
-		{Rule{Match: All(TCP()), Target: TProxy{15006, netip.IPv4Unspecified(), 1337, FullMask}}, "-p tcp -j TPROXY --on-port 15006 --on-ip 0.0.0.0 --tproxy-mark 0x539/0xffffffff"},
+		{Rule{Match: []Match{TCP()}, Target: Redirect{15001}}, "-p tcp -j REDIRECT --to-ports 15001"},
+		{Rule{Match: []Match{TCP()}, Target: TProxy{15006, netip.IPv4Unspecified(), 1337, FullMask}}, "-p tcp -j TPROXY --on-port 15006 --on-ip 0.0.0.0 --tproxy-mark 0x539/0xffffffff"},
 		{Rule{Target: SetMark{1337, FullMask}}, "-j MARK --set-xmark 0x539/0xffffffff"},
 		{Rule{Target: SaveMark{FullMask, FullMask}}, "-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff"},
 		{Rule{Target: RestoreMark{FullMask, FullMask}}, "-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff"},
@@ -52,7 +52,7 @@ func canonicalRules() []struct {
 		{Rule{Target: Log{"sluice: in "}}, `-j LOG --log-prefix "sluice: in "`},
 		{Rule{Comment: "plain-1", Target: Return()}, "-m comment --comment plain-1 -j RETURN"},
 		{Rule{Comment: `it's a "b" \c`, Target: Return()}, `-m comment --comment "it\'s a \"b\" \\c" -j RETURN`},
-		{Rule{Match: All(From(prefix("2001:db8::/32"))), Target: Return()}, "-s 2001:db8::/32 -j RETURN"},
+		{Rule{Match: []Match{From(prefix("2001:db8::/32"))}, Target: Return()}, "-s 2001:db8::/32 -j RETURN"},
 	}
 }
 
@@ -89,11 +89,11 @@ func TestMatchesThatConstrainNothingAreRefused(t *testing.T) {
 		Opens(),
 	}
 	for _, m := range empty {
-		if err := (Rule{Match: All(m)}).Validate(); err == nil {
+		if err := (Rule{Match: []Match{m}}).Validate(); err == nil {
 			t.Errorf("%#v is accepted", m)
 		}
 	}
-	if err := (Rule{Match: All(UDP(), Opens())}).Validate(); err == nil {
+	if err := (Rule{Match: []Match{UDP(), Opens()}}).Validate(); err == nil {
 		t.Error("TCP flags of UDP are accepted")
 	}
 	targets := []Target{Verdict(""), JumpTo{}, Redirect{}, TProxy{}, SetMark{}, SaveMark{}, RestoreMark{}, Zone{}, Log{}, OpaqueTarget{}}
@@ -113,10 +113,10 @@ func TestMultiportCountsARangeTwice(t *testing.T) {
 		ports = append(ports, PortRange{Port(10 * (i + 1)), Port(10*(i+1) + 1)})
 	}
 	fits := append(ports[:7:7], OnePort(9))
-	if err := (Rule{Match: All(TCP(), ToPorts(fits...))}).Validate(); err != nil {
+	if err := (Rule{Match: []Match{TCP(), ToPorts(fits...)}}).Validate(); err != nil {
 		t.Errorf("15 slots: %v", err)
 	}
-	if err := (Rule{Match: All(TCP(), ToPorts(append(fits, OnePort(99))...))}).Validate(); err == nil {
+	if err := (Rule{Match: []Match{TCP(), ToPorts(append(fits, OnePort(99))...)}}).Validate(); err == nil {
 		t.Error("16 slots are accepted")
 	}
 }

@@ -184,7 +184,7 @@ func TestOnlyTheFirstSegmentOpensAConnection(t *testing.T) {
 		{"later", iptables.Packet{Protocol: iptables.ProtoTCP, Midstream: true}, iptables.No},
 		{"no TCP", iptables.Packet{Protocol: iptables.ProtoUDP}, iptables.No},
 	} {
-		opens, later := iptables.Rule{Match: iptables.All(iptables.Opens())}, iptables.Rule{Match: iptables.All(iptables.Not(iptables.Opens()))}
+		opens, later := iptables.Rule{Match: []iptables.Match{iptables.Opens()}}, iptables.Rule{Match: []iptables.Match{iptables.Not(iptables.Opens())}}
 		if got, _ := opens.Holds(c.packet); got != c.want {
 			t.Errorf("%s: opens is %d, want %d", c.name, got, c.want)
 		}

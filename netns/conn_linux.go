@@ -45,15 +45,6 @@ func Dial() (*Conn, error) {
 	return &Conn{fd: fd, buf: make([]byte, answerSize)}, nil
 }
 
-// Dial opens a socket in the namespace.
-func (n *Namespace) Dial() (c *Conn, err error) {
-	err = n.Do(func() error {
-		c, err = Dial()
-		return err
-	})
-	return c, err
-}
-
 // Close closes the socket.
 func (c *Conn) Close() error { return unix.Close(c.fd) }
 

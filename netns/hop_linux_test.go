@@ -13,9 +13,7 @@ func TestHopsAreThoseThatTheKernelTakes(t *testing.T) {
 		"ip addr add 192.0.2.7/24 dev br0; ip -6 addr add 2001:db8::7/64 dev br0 nodad; "+
 		"ip route add 198.51.100.0/24 via 192.0.2.1 src 192.0.2.7; ip route add unreachable 203.0.113.0/25; ip route add blackhole 203.0.113.128/25; "+
 		"ip -6 route add unreachable 2001:db8:1::/64; ip -6 route add 2001:db8:2::/64 via 2001:db8::1")
-	c, err := open(t, name).Dial()
-	must(t, err)
-	defer c.Close()
+	c := dial(t, name)
 	for to, want := range map[string]string{
 		"192.0.2.7":     "lo 192.0.2.7",
 		"192.0.2.80":    "br0 192.0.2.7",

@@ -86,8 +86,11 @@ func open(t *testing.T, text string) *Namespace {
 
 func dial(t *testing.T, name string) *Conn {
 	t.Helper()
-	c, err := open(t, name).Dial()
-	must(t, err)
+	var c *Conn
+	must(t, open(t, name).Do(func() (err error) {
+		c, err = Dial()
+		return err
+	}))
 	t.Cleanup(func() { c.Close() })
 	return c
 }

@@ -86,9 +86,6 @@ func (n *Namespace) Close() error { return n.handle.Close() }
 // ID identifies the namespace.
 func (n *Namespace) ID() ID { return n.id }
 
-// Target is what the namespace was opened as.
-func (n *Namespace) Target() Target { return n.target }
-
 // Do runs fn in the namespace, on a thread of its own, and returns its error.
 // Entering takes CAP_SYS_ADMIN, but in the namespace that the process is in
 // already nothing is entered and nothing is needed. See the package comment for
@@ -97,16 +94,6 @@ func (n *Namespace) Do(fn func() error) error {
 	result := make(chan error, 1)
 	go n.onThread(fn, result)
 	return <-result
-}
-
-// Do opens the target, runs fn in it and closes it.
-func Do(target Target, fn func() error) error {
-	n, err := Open(target)
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	return n.Do(fn)
 }
 
 // onThread runs on a goroutine of its own. While it holds the process's first
@@ -154,9 +141,6 @@ func (n *Namespace) failed(err error) error {
 	}
 	return &Error{Op: "enter the network namespace", Target: n.target.String(), Err: err, Hint: hint}
 }
-
-// Current identifies the network namespace of the calling thread.
-func Current() (ID, error) { return pathID("/proc/thread-self/ns/net") }
 
 // Own identifies the network namespace this process was started in: that of
 // its first thread, which Do never moves.

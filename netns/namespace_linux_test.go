@@ -16,10 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// current identifies the namespace of the calling thread.
+// thread identifies the network namespace of the calling thread.
+func thread() (ID, error) { return pathID("/proc/thread-self/ns/net") }
+
 func current(t *testing.T) ID {
 	t.Helper()
-	id, err := Current()
+	id, err := thread()
 	must(t, err)
 	return id
 }
@@ -112,10 +114,19 @@ func TestChild(t *testing.T) {
 	switch what := os.Getenv("SLUICE_NS_CHILD"); what {
 	case "":
 	case "current":
-		fmt.Println("child:", Do(Target{}, func() error { return nil }))
+		fmt.Println("child:", enter(Target{}))
 	default:
-		fmt.Println("child:", Do(target(t, what), func() error { return nil }))
+		fmt.Println("child:", enter(target(t, what)))
 	}
+}
+
+func enter(target Target) error {
+	n, err := Open(target)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	return n.Do(func() error { return nil })
 }
 
 func TestEnteringWithoutCapabilitySaysWhatIsMissing(t *testing.T) {
@@ -133,7 +144,7 @@ func TestChildProcessIsInsideNewGoroutineIsOutside(t *testing.T) {
 		out, err := exec.Command("stat", "-L", "-c", "inode %i", "/proc/self/ns/net").Output()
 		child = strings.TrimSpace(string(out))
 		done := make(chan string)
-		go func() { id, _ := Current(); done <- id.String() }()
+		go func() { id, _ := thread(); done <- id.String() }()
 		routine = <-done
 		return err
 	}))
@@ -191,7 +202,7 @@ func TestNoThreadIsLeftInsideUnderLoad(t *testing.T) {
 		wg.Go(func() {
 			err := n.Do(func() error {
 				runtime.Gosched()
-				if id, _ := Current(); id != n.ID() {
+				if id, _ := thread(); id != n.ID() {
 					return fmt.Errorf("inside %s, want %s", id, n.ID())
 				}
 				return nil
@@ -199,7 +210,7 @@ func TestNoThreadIsLeftInsideUnderLoad(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if id, _ := Current(); id == a.ID() || id == b.ID() {
+			if id, _ := thread(); id == a.ID() || id == b.ID() {
 				t.Errorf("after Do on a thread inside %s", id)
 			}
 		})

@@ -13,12 +13,6 @@ type Namespace struct{}
 // Open returns ErrUnsupported.
 func Open(Target) (*Namespace, error) { return nil, ErrUnsupported }
 
-// Do returns ErrUnsupported.
-func Do(Target, func() error) error { return ErrUnsupported }
-
-// Current returns ErrUnsupported.
-func Current() (ID, error) { return ID{}, ErrUnsupported }
-
 // Own returns ErrUnsupported.
 func Own() (ID, error) { return ID{}, ErrUnsupported }
 
@@ -30,9 +24,6 @@ func (n *Namespace) Close() error { return nil }
 
 // ID is the zero ID.
 func (n *Namespace) ID() ID { return ID{} }
-
-// Target is the zero Target.
-func (n *Namespace) Target() Target { return Target{} }
 
 // Do returns ErrUnsupported.
 func (n *Namespace) Do(func() error) error { return ErrUnsupported }
@@ -49,14 +40,8 @@ func (n *Namespace) Owner() (ID, bool, error) { return ID{}, false, ErrUnsupport
 // UserEntry returns ErrUnsupported.
 func (n *Namespace) UserEntry() (UserEntry, error) { return UserEntry{}, ErrUnsupported }
 
-// Dial returns ErrUnsupported.
-func (n *Namespace) Dial() (*Conn, error) { return nil, ErrUnsupported }
-
 // UserEntry exists on Linux only; here it is always empty.
 type UserEntry struct{}
-
-// Needed is false.
-func (UserEntry) Needed() bool { return false }
 
 // Prefix is empty.
 func (UserEntry) Prefix() []string { return nil }

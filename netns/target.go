@@ -31,9 +31,6 @@ func (t *Target) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText is the inverse of UnmarshalText.
-func (t Target) MarshalText() ([]byte, error) { return []byte(t.text), nil }
-
 // String is the text the target was read from, or "the current namespace".
 func (t Target) String() string {
 	if t.text == "" {

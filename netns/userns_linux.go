@@ -51,13 +51,10 @@ func (n *Namespace) UserEntry() (UserEntry, error) {
 	return UserEntry{os.NewFile(uintptr(fd), "user namespace")}, nil
 }
 
-// Needed reports whether owner matches of iptables can be loaded only through
-// Prefix. Those of nf_tables can be loaded from outside in any case.
-func (e UserEntry) Needed() bool { return e.owner != nil }
-
 // Prefix is what to put before a command line so that it runs as that user
 // namespace's root: nsenter from util-linux or busybox, which has one thread
-// and so may enter. It is empty if nothing is to be entered. The command has to
+// and so may enter. It is empty if nothing is to be entered: owner matches of
+// nf_tables can be loaded from outside in any case. The command has to
 // be started inside [Namespace.Do].
 func (e UserEntry) Prefix() []string {
 	if e.owner == nil {

@@ -224,9 +224,6 @@ func (c *Conn) Read(ctx context.Context) (Tables, error) {
 	return have.tables, err
 }
 
-// Remove deletes everything of ours, in one transaction.
-func (c *Conn) Remove(ctx context.Context) (Report, error) { return c.reach(ctx, nil) }
-
 // failed names the operation of an error.
 func (c *Conn) failed(op string, err error) error {
 	e := &Error{Op: op, Err: err}

@@ -5,7 +5,7 @@
 //	Tables.String    the same as text for "nft -f"
 //	Tables.Rulesets  the way back
 //	Changes          what is there and what is wanted → the smallest Plan
-//	Conn             the kernel: Read, Apply, Check, Remove
+//	Conn             the kernel: Read, Apply, Check
 //
 // # One table
 //

@@ -59,9 +59,9 @@ func TestTablesCompareWithPortsThatAreKnown(t *testing.T) {
 
 func TestTablesKeepWhatMadeARuleAndLeaveOutWhatHoldsAlways(t *testing.T) {
 	every := iptables.Source{Prefix: netip.MustParsePrefix("0.0.0.0/0")}
-	rule := iptables.Rule{Match: iptables.All(every, iptables.TCP()), Target: iptables.Return(), Why: "a setting", Comment: "words"}
+	rule := iptables.Rule{Match: []iptables.Match{every, iptables.TCP()}, Target: iptables.Return(), Why: "a setting", Comment: "words"}
 	got, reason := normal(rule)
-	if reason != "" || got.Why != rule.Why || got.Comment != rule.Comment || !iptables.SameMatches(got.Match, iptables.All(iptables.TCP())) {
+	if reason != "" || got.Why != rule.Why || got.Comment != rule.Comment || !iptables.SameMatches(got.Match, []iptables.Match{iptables.TCP()}) {
 		t.Errorf("got %+v, %q; want the same without %v", got, reason, every)
 	}
 }

@@ -14,7 +14,7 @@ import (
 func simpleRule(port iptables.Port, target iptables.Target) Rule {
 	r := iptables.Rule{Target: target}
 	if port > 0 {
-		r.Match = iptables.All(iptables.TCP(), iptables.ToPort(iptables.OnePort(port)))
+		r.Match = []iptables.Match{iptables.TCP(), iptables.ToPort(iptables.OnePort(port))}
 	}
 	return Rule{Rule: r}
 }

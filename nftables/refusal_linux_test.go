@@ -120,7 +120,7 @@ func manyCIDRs(n int, f iptables.Family) []iptables.Rule {
 		if f == iptables.V6 {
 			p = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 7), byte(i << 1)}), 48)
 		}
-		rules = append(rules, iptables.Rule{Match: iptables.All(iptables.To(p)), Target: iptables.Return()})
+		rules = append(rules, iptables.Rule{Match: []iptables.Match{iptables.To(p)}, Target: iptables.Return()})
 	}
 	return rules
 }

@@ -110,8 +110,8 @@ func TestTablesSpellWhatOthersWrote(t *testing.T) {
 		matches []iptables.Match
 		want    string
 	}{
-		{iptables.All(iptables.Protocol{Number: iptables.ProtoUDP, Not: true}, iptables.TCP(), port), "meta l4proto != udp tcp dport 80 drop"},
-		{iptables.All(iptables.Opaque{Words: []string{"meta", "cpu", "0"}}), "(meta cpu 0) drop"},
+		{[]iptables.Match{iptables.Protocol{Number: iptables.ProtoUDP, Not: true}, iptables.TCP(), port}, "meta l4proto != udp tcp dport 80 drop"},
+		{[]iptables.Match{iptables.Opaque{Words: []string{"meta", "cpu", "0"}}}, "(meta cpu 0) drop"},
 	} {
 		r := Rule{Rule: iptables.Rule{Match: c.matches, Target: iptables.Drop()}}
 		if got := r.String(); got != c.want {

@@ -159,7 +159,7 @@ func TestAnEditedSetOfPortsIsFoundAndReplaced(t *testing.T) {
 
 func TestRulesOfBothFamiliesAskOneSetOfPorts(t *testing.T) {
 	ports := manyPorts(200)
-	rule := iptables.Rule{Match: iptables.All(iptables.TCP(), iptables.PortInSet{Name: ports.Name, Side: iptables.DstSide, Ranges: ports.Ports})}
+	rule := iptables.Rule{Match: []iptables.Match{iptables.TCP(), iptables.PortInSet{Name: ports.Name, Side: iptables.DstSide, Ranges: ports.Ports}}}
 	of := func(f iptables.Family) iptables.Ruleset {
 		return iptables.Ruleset{Family: f, Chains: []iptables.Chain{{Table: iptables.Nat, Name: "OUTPUT", Rules: []iptables.Rule{rule}}}}
 	}

@@ -37,26 +37,6 @@ func Apply(ctx context.Context, k Kernel, wants []iptables.Ruleset) (Report, err
 	return a.report, nil
 }
 
-// Remove removes everything that is ours from each of the kernels, in both
-// families, whatever settings made it: Present lists the kernels to visit, and
-// after an Apply Others does. It creates no table, and needs no program where
-// nothing stands. It goes on when one kernel fails and returns all errors.
-func Remove[K Kernel](ctx context.Context, kernels []K) (Report, error) {
-	var wants []iptables.Ruleset
-	for _, f := range iptables.Families() {
-		wants = append(wants, iptables.Ruleset{Family: f})
-	}
-	var sum Report
-	var errs []error
-	for _, k := range kernels {
-		r, err := Apply(ctx, k, wants)
-		sum.Changes = append(sum.Changes, r.Changes...)
-		sum.Attempts += r.Attempts
-		errs = append(errs, err)
-	}
-	return sum, errors.Join(errs...)
-}
-
 // Check lists how the namespace differs from what is wanted, family by family,
 // order included. It changes nothing. A family's differences stand under its name.
 func Check(ctx context.Context, k Kernel, wants []iptables.Ruleset) ([]FamilyDifference, error) {

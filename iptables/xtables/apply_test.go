@@ -38,13 +38,13 @@ COMMIT
 // redirect and tproxy are small rule sets of two kinds that share chains.
 func redirect(f iptables.Family) iptables.Ruleset {
 	rs := iptables.Ruleset{Family: f}
-	tcp := iptables.All(iptables.TCP())
+	tcp := []iptables.Match{iptables.TCP()}
 	rs.Append(iptables.Nat, iptables.Prerouting, iptables.Rule{Match: tcp, Target: iptables.Jump(iptables.ChainInbound)})
 	rs.Append(iptables.Nat, iptables.Output, iptables.Rule{Match: tcp, Target: iptables.Jump(iptables.ChainOutput)})
 	rs.Append(iptables.Nat, iptables.ChainInbound, tunnel(), iptables.Rule{Match: tcp, Target: iptables.Jump(iptables.ChainInRedirect)})
 	rs.Append(iptables.Nat, iptables.ChainInRedirect, iptables.Rule{Match: tcp, Target: iptables.Redirect{Port: 15006}})
 	rs.Append(iptables.Nat, iptables.ChainOutput,
-		iptables.Rule{Match: iptables.All(iptables.ByUID(iptables.OneID(1337))), Target: iptables.Return()},
+		iptables.Rule{Match: []iptables.Match{iptables.ByUID(iptables.OneID(1337))}, Target: iptables.Return()},
 		iptables.Rule{Target: iptables.Jump(iptables.ChainRedirect)})
 	rs.Append(iptables.Nat, iptables.ChainRedirect, iptables.Rule{Match: tcp, Target: iptables.Redirect{Port: 15001}})
 	return rs
@@ -52,14 +52,14 @@ func redirect(f iptables.Family) iptables.Ruleset {
 
 func tunnel() iptables.Rule {
 	port := iptables.ToPort(iptables.OnePort(15008))
-	return iptables.Rule{Match: iptables.All(iptables.TCP(), port), Target: iptables.Return()}
+	return iptables.Rule{Match: []iptables.Match{iptables.TCP(), port}, Target: iptables.Return()}
 }
 
 func tproxy(f iptables.Family) iptables.Ruleset {
 	rs := iptables.Ruleset{Family: f}
-	tcp := iptables.All(iptables.TCP())
-	rs.Append(iptables.Raw, iptables.Output, iptables.Rule{Match: iptables.All(iptables.UDP()), Target: iptables.Jump(iptables.ChainOutputDNS)})
-	rs.Append(iptables.Raw, iptables.ChainOutputDNS, iptables.Rule{Match: iptables.All(iptables.UDP()), Target: iptables.Zone{ID: 1}})
+	tcp := []iptables.Match{iptables.TCP()}
+	rs.Append(iptables.Raw, iptables.Output, iptables.Rule{Match: []iptables.Match{iptables.UDP()}, Target: iptables.Jump(iptables.ChainOutputDNS)})
+	rs.Append(iptables.Raw, iptables.ChainOutputDNS, iptables.Rule{Match: []iptables.Match{iptables.UDP()}, Target: iptables.Zone{ID: 1}})
 	rs.Append(iptables.Mangle, iptables.Prerouting, iptables.Rule{Match: tcp, Target: iptables.Jump(iptables.ChainInbound)})
 	rs.Append(iptables.Mangle, iptables.ChainInbound, tunnel(), iptables.Rule{Match: tcp, Target: iptables.Jump(iptables.ChainTProxy)})
 	rs.Append(iptables.Mangle, iptables.ChainTProxy, iptables.Rule{Match: tcp, Target: iptables.TProxy{
@@ -126,7 +126,7 @@ func TestSecondApplyWritesNothing(t *testing.T) {
 		t.Errorf("first apply reports %+v, want one attempt and two families", r)
 	}
 	before := k.Count(iptablestest.Commit)
-	if r := mustApply(t, k, both(redirect)); !r.Unchanged() || len(r.Changes) != 0 {
+	if r := mustApply(t, k, both(redirect)); r.Attempts != 0 || len(r.Changes) != 0 {
 		t.Errorf("second apply reports %+v, want unchanged", r)
 	}
 	if n := k.Count(iptablestest.Commit) - before; n != 0 {
@@ -145,14 +145,12 @@ func TestAFreshApplyReadsAndWritesEachFamilyOnce(t *testing.T) {
 	}
 }
 
-func TestRemoveLeavesForeignRulesAsTheyWere(t *testing.T) {
+func TestRemovalLeavesForeignRulesAsTheyWere(t *testing.T) {
 	for name, rules := range map[string]func(iptables.Family) iptables.Ruleset{"redirect": redirect, "tproxy": tproxy} {
 		k := withForeign(t)
 		before := dump(k)
 		mustApply(t, k, both(rules))
-		if _, err := xtables.Remove(context.Background(), []*iptablestest.Kernel{k}); err != nil {
-			t.Fatal(err)
-		}
+		mustApply(t, k, both(nothing))
 		if after := dump(k); after != before {
 			t.Errorf("%s: before\n%s\nafter\n%s", name, before, after)
 		}

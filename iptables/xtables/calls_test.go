@@ -161,29 +161,6 @@ func TestNothingIsWrittenWhenAFamilyCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestRemoveGoesOnWhenOneKernelFailsAndAddsUp(t *testing.T) {
-	broken := &witness{Kernel: &iptablestest.Kernel{}, at: map[int]answer{1: fails}}
-	kernels := []*witness{broken, {Kernel: withForeign(t)}, {Kernel: withForeign(t)}}
-	mustApply(t, kernels[1], both(redirect))
-	mustApply(t, kernels[2], []iptables.Ruleset{redirect(iptables.V6)})
-	r, err := xtables.Remove(context.Background(), kernels)
-	if words(err) != "injected" || !errors.Is(err, errInjected) {
-		t.Errorf("error %v, want that of the first kernel alone", err)
-	}
-	var families []iptables.Family
-	for _, c := range r.Changes {
-		families = append(families, c.Family)
-	}
-	if want := []iptables.Family{iptables.V4, iptables.V6, iptables.V6}; !slices.Equal(families, want) || r.Attempts != 2 {
-		t.Errorf("%d attempts, changes in %v; want 2 and %v", r.Attempts, families, want)
-	}
-	for i, k := range kernels[1:] {
-		if got, want := dump(k.Kernel), dump(withForeign(t)); got != want {
-			t.Errorf("kernel %d holds\n%s\nwant\n%s", i+1, got, want)
-		}
-	}
-}
-
 func TestCheckNamesTheFamilyOfEachDifferenceUpToTheOneThatCannotBeRead(t *testing.T) {
 	k := &iptablestest.Kernel{}
 	mustApply(t, k, []iptables.Ruleset{jumps(2)(iptables.V4), jumps(1)(iptables.V6)})

@@ -39,7 +39,7 @@ func Others(env Env, chosen Backend) []Backend {
 }
 
 // Present returns a backend for every flavour in which rules of ours stand, or
-// may stand because nobody could look: what Remove has to visit.
+// may stand because nobody could look: what a clean-up has to visit.
 func Present(env Env) []Backend { return detector{env: env}.where(mayOwn) }
 
 // where lists the backends of which some family has a property.

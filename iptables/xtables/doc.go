@@ -7,7 +7,6 @@
 //	Lock    one writer per network namespace
 //	Apply   read, reconcile, restore, read back; undo if it fails
 //	Check   read and compare
-//	Remove  Apply of nothing
 //
 // Together:
 //
@@ -16,9 +15,11 @@
 //	env := xtables.Look(ctx, nil)
 //	backend, reasons, err := xtables.Detect(env, choice)
 //	report, err := xtables.Apply(ctx, backend, wants)
-//	_, err = xtables.Remove(ctx, xtables.Others(env, backend)) // the other flavour's, if any
+//	for _, other := range xtables.Others(env, backend) { // the other flavour, if ours stand there
+//		_, err = xtables.Apply(ctx, other, nothing) // a rule set without chains for each family
+//	}
 //
-// Apply, Check and Remove run no program: they talk to a Kernel, which is a
+// Apply and Check run no program: they talk to a Kernel, which is a
 // Backend here and an in-memory one in iptables/iptablestest. The only file
 // that starts a process is run_linux.go.
 //
@@ -39,5 +40,6 @@
 // made in hook order: raw (conntrack zones, harmless alone), mangle, nat. A
 // fresh apply that dies half-way has failed, so its pod does not start; the next
 // run reads what stands and completes it. Address, rule and route of TPROXY
-// belong to the caller: add them before Apply and remove them after Remove.
+// belong to the caller: add them before Apply, and remove them after the Apply
+// that removes the rules.
 package xtables

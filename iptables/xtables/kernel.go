@@ -6,7 +6,7 @@ import (
 	"github.com/sluicemesh/sluice/iptables"
 )
 
-// Kernel is what Apply, Check and Remove need: a place where rules stand.
+// Kernel is what Apply and Check need: a place where rules stand.
 type Kernel interface {
 	// Read returns everything that stands in a family, ours and others'. It
 	// creates nothing.
@@ -16,7 +16,7 @@ type Kernel interface {
 	Restore(ctx context.Context, f iptables.Family, script iptables.Script) error
 }
 
-// Report says what Apply or Remove did.
+// Report says what Apply did.
 type Report struct {
 	// Changes has one entry for each family that was written, in order.
 	Changes []Change
@@ -31,9 +31,6 @@ type Change struct {
 	Tables []iptables.Table // in the order in which they were committed
 	Lines  int              // chains declared and destroyed, rules deleted and appended
 }
-
-// Unchanged says that nothing had to be written.
-func (r Report) Unchanged() bool { return r.Attempts == 0 }
 
 func changeOf(s iptables.Script) Change {
 	c := Change{Family: s.Family, Lines: s.Lines()}

@@ -115,8 +115,8 @@ func (m *meddled) Restore(ctx context.Context, f iptables.Family, script iptable
 // zones is a rule set of the raw table alone.
 func zones(f iptables.Family) iptables.Ruleset {
 	rs := iptables.Ruleset{Family: f}
-	rs.Append(iptables.Raw, iptables.Output, iptables.Rule{Match: iptables.All(iptables.UDP()), Target: iptables.Jump(iptables.ChainOutputDNS)})
-	rs.Append(iptables.Raw, iptables.ChainOutputDNS, iptables.Rule{Match: iptables.All(iptables.UDP()), Target: iptables.Zone{ID: 1}})
+	rs.Append(iptables.Raw, iptables.Output, iptables.Rule{Match: []iptables.Match{iptables.UDP()}, Target: iptables.Jump(iptables.ChainOutputDNS)})
+	rs.Append(iptables.Raw, iptables.ChainOutputDNS, iptables.Rule{Match: []iptables.Match{iptables.UDP()}, Target: iptables.Zone{ID: 1}})
 	return rs
 }
 

@@ -134,7 +134,12 @@ func inPod(t *testing.T, r *rig.Rig, do func() error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := netns.Do(target, do); err != nil {
+	ns, err := netns.Open(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	if err := ns.Do(do); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -60,8 +60,17 @@ func program(ctx context.Context, path []string, choice xtables.Choice, wants []
 	if _, err := xtables.Apply(ctx, b, wants); err != nil {
 		return err
 	}
-	_, err = xtables.Remove(ctx, xtables.Others(env, b))
-	return err
+	return remove(ctx, xtables.Others(env, b))
+}
+
+// remove is an apply of nothing.
+func remove(ctx context.Context, from []xtables.Backend) error {
+	for _, b := range from {
+		if _, err := xtables.Apply(ctx, b, both("none")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // settings are the kinds of rule sets that the tests apply, as flag and value in turn.

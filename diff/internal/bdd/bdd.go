@@ -54,9 +54,6 @@ func New(limit int) *Store {
 	}
 }
 
-// Nodes is how many nodes the Store holds.
-func (s *Store) Nodes() int { return len(s.nodes) }
-
 // Var is the set of vectors whose bit at a level is 1.
 func (s *Store) Var(level int) Ref { return s.node(uint32(level), Nothing, Everything) }
 
