@@ -20,13 +20,13 @@ const acceptedCIDR = "an IPv4 or IPv6 prefix such as 10.0.0.0/8, or an address"
 
 // UnmarshalText accepts a comma list of prefixes and addresses, or "*" alone.
 func (c *CIDRs) UnmarshalText(text []byte) error {
-	v, _, err := ParseCIDRs(string(text))
+	v, _, err := parseCIDRs(string(text))
 	*c = v
 	return err
 }
 
-// ParseCIDRs is UnmarshalText with its notes, such as masked host bits.
-func ParseCIDRs(text string) (CIDRs, []string, error) {
+// parseCIDRs is UnmarshalText with its notes, such as masked host bits.
+func parseCIDRs(text string) (CIDRs, []string, error) {
 	if strings.TrimSpace(text) == "*" {
 		return CIDRs{All: true}, nil, nil
 	}

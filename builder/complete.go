@@ -82,7 +82,7 @@ func (p *parser) resolvConf() []Resolver {
 		p.refuse(Input{"resolv-conf", path, in.Origin}, err.Error(), "a readable resolv.conf, or --dns-servers")
 		return nil
 	}
-	servers, notes, err := ParseResolvConf(text)
+	servers, notes, err := parseResolvConf(text)
 	for _, n := range notes {
 		p.warn(in, path+": "+n)
 	}

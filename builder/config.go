@@ -109,6 +109,8 @@ func Passthrough(f iptables.Family) netip.Addr {
 // FamilyChoice says which families are programmed.
 type FamilyChoice string
 
+const acceptedFamilies = "auto, v4, v6 or dual"
+
 // The choices. Auto: IPv4, and IPv6 if the namespace has it enabled.
 const (
 	FamiliesAuto FamilyChoice = "auto"
@@ -124,7 +126,7 @@ func (f *FamilyChoice) UnmarshalText(text []byte) error {
 		*f = v
 		return nil
 	}
-	return &ValueError{string(text), "unknown choice of families", "auto, v4, v6 or dual"}
+	return &ValueError{string(text), "unknown choice of families", acceptedFamilies}
 }
 
 // Wants says whether a family is asked for; with auto, possibly.
@@ -140,6 +142,8 @@ func (f FamilyChoice) Wants(family iptables.Family) bool {
 
 // Backend is the way in which rules reach the kernel.
 type Backend string
+
+const acceptedBackend = "auto, nftables, iptables, iptables-nft or iptables-legacy"
 
 // The backends. Auto: iptables if the machine has a usable one, else nf_tables
 // over netlink; a namespace that already has our rules keeps its backend.
@@ -158,5 +162,5 @@ func (b *Backend) UnmarshalText(text []byte) error {
 		*b = v
 		return nil
 	}
-	return &ValueError{string(text), "unknown backend", "auto, nftables, iptables, iptables-nft or iptables-legacy"}
+	return &ValueError{string(text), "unknown backend", acceptedBackend}
 }

@@ -16,13 +16,13 @@ func spell(kind, value string) (normal string, notes []string, err error) {
 		err = p.UnmarshalText([]byte(value))
 		return p.String(), nil, err
 	case "ports":
-		p, notes, err := ParsePorts(value)
+		p, notes, err := parsePorts(value)
 		return p.String(), notes, err
 	case "cidr", "cidrs":
-		c, notes, err := ParseCIDRs(value)
+		c, notes, err := parseCIDRs(value)
 		return c.String(), notes, err
 	case "uid", "uids":
-		ids, notes, err := ParseIDs(value, nil)
+		ids, notes, err := parseIDs(value, nil)
 		return ids.String(), notes, err
 	case "interface":
 		var i Interface
@@ -41,7 +41,7 @@ func spell(kind, value string) (normal string, notes []string, err error) {
 		err = r.UnmarshalText([]byte(value))
 		return r.String(), nil, err
 	case "resolv.conf":
-		list, notes, err := ParseResolvConf(value)
+		list, notes, err := parseResolvConf(value)
 		return join(list), notes, err
 	case "exclude-ports":
 		_, err = Parse([]Input{{"istio-local-exclude-ports", value, "test"}}, Options{})

@@ -65,7 +65,7 @@ func port(at func(*Config) *iptables.Port) field {
 func ports(at func(*draft) *Ports, wildcard bool) field {
 	return field{
 		func(d *draft, s string) ([]note, error) {
-			p, notes, err := ParsePorts(s)
+			p, notes, err := parsePorts(s)
 			if p.All && !wildcard {
 				return notes, &ValueError{s, "would leave everything alone", acceptedPorts}
 			}
@@ -79,7 +79,7 @@ func ports(at func(*draft) *Ports, wildcard bool) field {
 func cidrs(at func(*Config) *CIDRs, wildcard bool) field {
 	return field{
 		func(d *draft, s string) ([]note, error) {
-			c, notes, err := ParseCIDRs(s)
+			c, notes, err := parseCIDRs(s)
 			if c.All && !wildcard {
 				return notes, &ValueError{s, "would leave everything alone", acceptedCIDR + ", separated by commas"}
 			}
@@ -93,7 +93,7 @@ func cidrs(at func(*Config) *CIDRs, wildcard bool) field {
 func interfaces(at func(*Config) *[]Interface) field {
 	return field{
 		func(d *draft, s string) (notes []note, err error) {
-			*at(&d.config), notes, err = ParseInterfaces(s)
+			*at(&d.config), notes, err = parseInterfaces(s)
 			return notes, err
 		},
 		func(d *draft) string { return join(*at(&d.config)) },
@@ -118,7 +118,7 @@ func virtualInterfaces() field {
 func ids(at func(*Config) *IDs, names func(Options) LookUp) field {
 	return field{
 		func(d *draft, s string) (notes []note, err error) {
-			*at(&d.config), notes, err = ParseIDs(s, names(d.opts))
+			*at(&d.config), notes, err = parseIDs(s, names(d.opts))
 			return notes, err
 		},
 		func(d *draft) string { return at(&d.config).String() },
@@ -131,7 +131,7 @@ func groups(o Options) LookUp { return o.LookUpGroup }
 func ownerGroups() field {
 	return field{
 		func(d *draft, s string) (notes []note, err error) {
-			d.config.OwnerGroups, notes, err = ParseGroups(s, d.opts.LookUpGroup)
+			d.config.OwnerGroups, notes, err = parseGroups(s, d.opts.LookUpGroup)
 			return notes, err
 		},
 		func(d *draft) string { return d.config.OwnerGroups.String() },
@@ -141,7 +141,7 @@ func ownerGroups() field {
 func uidExclusions() field {
 	return field{
 		func(d *draft, s string) (notes []note, err error) {
-			d.config.ExcludePortsForUIDs, notes, err = ParseUIDExclusions(s)
+			d.config.ExcludePortsForUIDs, notes, err = parseUIDExclusions(s)
 			return notes, err
 		},
 		func(d *draft) string { return joinBy(";", d.config.ExcludePortsForUIDs) },
@@ -151,7 +151,7 @@ func uidExclusions() field {
 func dnsServers() field {
 	return field{
 		func(d *draft, s string) (notes []note, err error) {
-			d.servers, notes, err = ParseResolvers(s)
+			d.servers, notes, err = parseResolvers(s)
 			return notes, err
 		},
 		func(d *draft) string { return join(d.servers) },

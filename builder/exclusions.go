@@ -17,9 +17,9 @@ type UIDExclusion struct {
 
 const acceptedExclusion = "tcp:PORTS:UIDS or udp:PORTS:UIDS with ports as a-b ranges, ; between exclusions"
 
-// ParseUIDExclusions accepts "tcp:80,443:1000,2000;udp:53:1000". Ports are
+// parseUIDExclusions accepts "tcp:80,443:1000,2000;udp:53:1000". Ports are
 // ranges with a dash here, since the colon separates the parts.
-func ParseUIDExclusions(text string) ([]UIDExclusion, []string, error) {
+func parseUIDExclusions(text string) ([]UIDExclusion, []string, error) {
 	items, notes := listItems(text, ";")
 	var list []UIDExclusion
 	var errs []error
@@ -41,14 +41,14 @@ func parseUIDExclusion(item string) (UIDExclusion, []note, error) {
 	if !ok {
 		return UIDExclusion{}, nil, &ValueError{item, "the protocol must be tcp or udp", acceptedExclusion}
 	}
-	ports, notes, err := ParsePorts(parts[1])
+	ports, notes, err := parsePorts(parts[1])
 	if err == nil && ports.Empty() {
 		err = &ValueError{item, "no port", acceptedExclusion}
 	}
 	if ports.All {
 		ports = Ports{Ranges: []iptables.PortRange{{First: 1, Last: 65535}}}
 	}
-	uids, more, uidErr := ParseIDs(parts[2], nil)
+	uids, more, uidErr := parseIDs(parts[2], nil)
 	if uidErr == nil && len(uids) == 0 {
 		uidErr = &ValueError{item, "no uid", acceptedExclusion}
 	}

@@ -97,7 +97,7 @@ func FuzzResolvConf(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		servers, _, err := ParseResolvConf(text)
+		servers, _, err := parseResolvConf(text)
 		if err != nil {
 			return
 		}

@@ -23,13 +23,13 @@ type LookUp func(name string) (uint32, error)
 
 // UnmarshalText accepts a comma list of ids and ranges.
 func (ids *IDs) UnmarshalText(text []byte) error {
-	v, _, err := ParseIDs(string(text), nil)
+	v, _, err := parseIDs(string(text), nil)
 	*ids = v
 	return err
 }
 
-// ParseIDs is UnmarshalText with its notes, and with names if there is a lookUp.
-func ParseIDs(text string, lookUp LookUp) (IDs, []string, error) {
+// parseIDs is UnmarshalText with its notes, and with names if there is a lookUp.
+func parseIDs(text string, lookUp LookUp) (IDs, []string, error) {
 	list, notes, err := parseList(text, func(item string) (iptables.IDRange, note, error) {
 		r, err := parseIDRange(item, lookUp)
 		return r, "", err
@@ -105,15 +105,15 @@ type Groups struct {
 	Include IDs
 }
 
-// ParseGroups accepts "*" or nothing for everybody, "none" for nobody, or ids.
-func ParseGroups(text string, lookUp LookUp) (Groups, []string, error) {
+// parseGroups accepts "*" or nothing for everybody, "none" for nobody, or ids.
+func parseGroups(text string, lookUp LookUp) (Groups, []string, error) {
 	switch t := strings.TrimSpace(text); t {
 	case "*", "":
 		return Groups{}, nil, nil
 	case "none":
 		return Groups{Listed: true}, nil, nil
 	}
-	ids, notes, err := ParseIDs(text, lookUp)
+	ids, notes, err := parseIDs(text, lookUp)
 	return Groups{Listed: len(ids) > 0, Include: ids}, notes, err
 }
 

@@ -39,8 +39,8 @@ func parseInterface(s string) (Interface, error) {
 
 func letter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// ParseInterfaces accepts a comma list of interface names.
-func ParseInterfaces(text string) ([]Interface, []string, error) {
+// parseInterfaces accepts a comma list of interface names.
+func parseInterfaces(text string) ([]Interface, []string, error) {
 	list, notes, err := parseList(text, func(item string) (Interface, note, error) {
 		i, err := parseInterface(item)
 		return i, "", err
@@ -65,6 +65,8 @@ const (
 	NoneMode     Mode = "NONE"
 )
 
+const acceptedMode = "REDIRECT, TPROXY or NONE"
+
 // UnmarshalText accepts the modes in any letter case.
 func (m *Mode) UnmarshalText(text []byte) error {
 	v := Mode(strings.ToUpper(strings.TrimSpace(string(text))))
@@ -73,24 +75,25 @@ func (m *Mode) UnmarshalText(text []byte) error {
 		*m = v
 		return nil
 	}
-	return &ValueError{string(text), "unknown mode", "REDIRECT, TPROXY or NONE"}
+	return &ValueError{string(text), "unknown mode", acceptedMode}
 }
 
 // Mark is the packet mark of inbound TPROXY traffic.
 type Mark uint32
 
+const acceptedMark = "1 to 4294967295, decimal or 0x hexadecimal, but not 1338"
+
 // UnmarshalText accepts decimal or 0x hexadecimal, 32 bits; not 0, which would
 // match every unmarked packet, and not the self-call mark.
 func (m *Mark) UnmarshalText(text []byte) error {
-	const accepted = "1 to 4294967295, decimal or 0x hexadecimal, but not 1338"
-	v, err := parseNumber(string(text), accepted)
+	v, err := parseNumber(string(text), acceptedMark)
 	switch {
 	case err != nil:
 		return err
 	case v == 0:
-		return &ValueError{string(text), "mark 0 would match every unmarked packet", accepted}
+		return &ValueError{string(text), "mark 0 would match every unmarked packet", acceptedMark}
 	case v == iptables.SelfCallMark:
-		return &ValueError{string(text), "the mark of self-calls", accepted}
+		return &ValueError{string(text), "the mark of self-calls", acceptedMark}
 	}
 	*m = Mark(v)
 	return nil
@@ -102,18 +105,19 @@ func (m Mark) String() string { return strconv.FormatUint(uint64(m), 10) }
 // RouteTable is the routing table that delivers marked packets locally.
 type RouteTable uint32
 
+const acceptedTable = "1 to 4294967295, decimal or 0x hexadecimal, but not 253 to 255"
+
 // UnmarshalText accepts decimal or 0x hexadecimal, 32 bits; not 0, which is no
 // table, and not the kernel's default, main and local tables 253 to 255.
 func (t *RouteTable) UnmarshalText(text []byte) error {
-	const accepted = "1 to 4294967295, decimal or 0x hexadecimal, but not 253 to 255"
-	v, err := parseNumber(string(text), accepted)
+	v, err := parseNumber(string(text), acceptedTable)
 	switch {
 	case err != nil:
 		return err
 	case v == 0:
-		return &ValueError{string(text), "0 is no routing table", accepted}
+		return &ValueError{string(text), "0 is no routing table", acceptedTable}
 	case 253 <= v && v <= 255:
-		return &ValueError{string(text), "one of the kernel's own tables: every destination would become local", accepted}
+		return &ValueError{string(text), "one of the kernel's own tables: every destination would become local", acceptedTable}
 	}
 	*t = RouteTable(v)
 	return nil
@@ -138,12 +142,14 @@ func parseNumber(text, accepted string) (uint32, error) {
 	return uint32(v), nil
 }
 
+const acceptedBool = "true or false"
+
 // ParseBool accepts true and false as strconv.ParseBool does. What is neither
 // is an error, and false.
 func ParseBool(text string) (bool, error) {
 	b, err := strconv.ParseBool(strings.TrimSpace(text))
 	if err != nil {
-		return false, &ValueError{text, "not a boolean", "true or false"}
+		return false, &ValueError{text, "not a boolean", acceptedBool}
 	}
 	return b, nil
 }

@@ -69,7 +69,7 @@ func TestSettingsAreShownAsTheyCount(t *testing.T) {
 
 func TestOnlyBooleansMayStandWithoutAValue(t *testing.T) {
 	for _, s := range Settings() {
-		if want := s.Accepts == "true or false"; s.Bool != want {
+		if want := s.Accepts == acceptedBool; s.Bool != want {
 			t.Errorf("%s accepts %s: Bool is %v, want %v", s.Flag, s.Accepts, s.Bool, want)
 		}
 	}
@@ -125,7 +125,7 @@ func TestAListOfPortsIsTheSetOfItsItems(t *testing.T) {
 			}
 		}
 		text := strings.Join(items, ",")
-		p, _, err := ParsePorts(text)
+		p, _, err := parsePorts(text)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,13 +53,13 @@ func parsePort(s string) (p iptables.Port, wrong string) {
 // UnmarshalText accepts a comma list of ports and ranges (a-b or a:b), or "*"
 // alone. Duplicates and overlaps are merged into the place of the first.
 func (p *Ports) UnmarshalText(text []byte) error {
-	v, _, err := ParsePorts(string(text))
+	v, _, err := parsePorts(string(text))
 	*p = v
 	return err
 }
 
-// ParsePorts is UnmarshalText with its notes.
-func ParsePorts(text string) (Ports, []string, error) {
+// parsePorts is UnmarshalText with its notes.
+func parsePorts(text string) (Ports, []string, error) {
 	if strings.TrimSpace(text) == "*" {
 		return Ports{All: true}, nil, nil
 	}

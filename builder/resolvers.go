@@ -39,8 +39,8 @@ func parseResolver(item string) (Resolver, error) {
 	return Resolver{Addr: a.Unmap()}, nil
 }
 
-// ParseResolvers accepts a comma list of server addresses.
-func ParseResolvers(text string) ([]Resolver, []string, error) {
+// parseResolvers accepts a comma list of server addresses.
+func parseResolvers(text string) ([]Resolver, []string, error) {
 	list, notes, err := parseList(text, func(item string) (Resolver, note, error) {
 		r, err := parseResolver(item)
 		return r, "", err
@@ -55,10 +55,10 @@ func ParseResolvers(text string) ([]Resolver, []string, error) {
 // maxResolvConf bounds what is read of a resolv.conf, which pods control.
 const maxResolvConf = 1 << 20
 
-// ParseResolvConf reads the nameserver lines of a resolv.conf (resolv.conf(5)),
+// parseResolvConf reads the nameserver lines of a resolv.conf (resolv.conf(5)),
 // deduplicated. A line that is no address is a note with its number; no server
 // left at all is an error.
-func ParseResolvConf(text string) ([]Resolver, []string, error) {
+func parseResolvConf(text string) ([]Resolver, []string, error) {
 	if len(text) > maxResolvConf {
 		return nil, nil, &ValueError{fmt.Sprintf("%d bytes", len(text)), "resolv.conf is too large", "at most 1 MiB"}
 	}

@@ -41,7 +41,7 @@ func TestTypesReadTheirText(t *testing.T) {
 
 func TestResolversOfNoHostAreRefused(t *testing.T) {
 	for _, text := range []string{"0.0.0.0", "::", "224.0.0.1", "ff02::fb", "192.0.2.1%eth0"} {
-		if got, _, err := ParseResolvers(text); err == nil {
+		if got, _, err := parseResolvers(text); err == nil {
 			t.Errorf("%s was taken as %v", text, got)
 		}
 	}
@@ -50,7 +50,7 @@ func TestResolversOfNoHostAreRefused(t *testing.T) {
 func TestANameOfAUserBeginsWithALetterOrAnUnderscore(t *testing.T) {
 	known := func(string) (uint32, error) { return 9, nil }
 	for text, want := range map[string]bool{"a": true, "z": true, "A": true, "Z": true, "_": true, "[": false, "{": false, "`": false, "@": false, "^": false} {
-		_, _, err := ParseIDs(text, known)
+		_, _, err := parseIDs(text, known)
 		if (err == nil) != want {
 			t.Errorf("%q as a user's name: %v, want it accepted: %v", text, err, want)
 		}
@@ -60,7 +60,7 @@ func TestANameOfAUserBeginsWithALetterOrAnUnderscore(t *testing.T) {
 func TestAResolvConfIsReadUpToAMegabyte(t *testing.T) {
 	const server = "nameserver 192.0.2.1\n"
 	for size, want := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
-		_, _, err := ParseResolvConf(server + strings.Repeat("#", size-len(server)))
+		_, _, err := parseResolvConf(server + strings.Repeat("#", size-len(server)))
 		if (err == nil) != want {
 			t.Errorf("%d bytes: got %v, want them read: %v", size, err, want)
 		}

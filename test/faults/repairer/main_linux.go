@@ -22,11 +22,9 @@ func main() {
 }
 
 // repairOnce captures everything.
-func repairOnce(proc, uid string, b builder.Backend, addresses []string) (err error) {
+func repairOnce(proc, uid string, b builder.Backend, addresses []string) error {
 	c := builder.Default()
 	c.Backend, c.Inbound.Except = b, true
-	if c.IncludeCIDRs, _, err = builder.ParseCIDRs("*"); err != nil {
-		return err
-	}
+	c.IncludeCIDRs.All = true
 	return repair.Namespaces{Proc: proc}.Apply(context.Background(), uid, addresses, c)
 }
