@@ -16,8 +16,8 @@ func (p *parser) beware() {
 	p.warnEach(whyOutPorts, bothPorts(c.IncludeOutboundPorts, c.ExcludeOutboundPorts))
 	p.warnEach(whyIncludeCIDRs, bothCIDRs(c.IncludeCIDRs, c.ExcludeCIDRs))
 	p.warnEach(whyVirtual, bothInterfaces(c.VirtualInterfaces, c.ExcludeInterfaces))
-	p.warnEach("owner-groups", bothGroups(c.OwnerGroups, c.ExcludeOwnerGroups))
-	p.warnEach("exclude-outbound-ports-for-uids", proxyExclusions(c))
+	p.warnEach(whyGroups, bothGroups(c.OwnerGroups, c.ExcludeOwnerGroups))
+	p.warnEach(whyUIDPorts, proxyExclusions(c))
 	if c.DNS.On() && !c.DNS.All && !slices.ContainsFunc(iptables.Families(), func(f iptables.Family) bool { return c.Families.Wants(f) && c.DNSOf(f).On() }) {
 		p.warn(p.origin(whyDNS), "no resolver is of a family that is programmed, so no DNS query is captured")
 	}

@@ -67,7 +67,7 @@ func (b *build) hooks() {
 	b.zoneHooks()
 	mangleIn, mangleOut := b.in(iptables.Mangle, iptables.Prerouting), b.in(iptables.Mangle, iptables.Output)
 	if b.DropInvalid {
-		mangleIn.rule("drop-invalid", iptables.Jump(iptables.ChainDrop), iptables.InState(iptables.StateInvalid))
+		mangleIn.rule(whyInvalid, iptables.Jump(iptables.ChainDrop), iptables.InState(iptables.StateInvalid))
 	}
 	if b.TProxied() {
 		mangleIn.rule(whyMode, iptables.Jump(iptables.ChainInbound), iptables.TCP())
@@ -83,7 +83,8 @@ func (b *build) hooks() {
 	}
 }
 
-// The settings that rules name as their reason: long flag names.
+// Why a rule is there: the long flag name of the setting that asked for it, or
+// what it is where no setting asks.
 const (
 	whyMode          = "istio-inbound-interception-mode"
 	whyInboundPorts  = "istio-inbound-ports"
@@ -104,6 +105,12 @@ const (
 	whyIncludeCIDRs  = "istio-service-cidr"
 	whyOutPorts      = "istio-outbound-ports"
 	whyNotOutPorts   = "istio-local-outbound-ports-exclude"
+	whyUIDPorts      = "exclude-outbound-ports-for-uids"
+	whyNotSources    = "exclude-inbound-cidrs"
+	whyGroups        = "owner-groups"
+	whyNotGroups     = "owner-groups-exclude"
+	whyInvalid       = "drop-invalid"
+	whyItself        = "the application talking to itself"
 )
 
 // handful is how many ports get a rule each; more are packed with multiport.

@@ -116,7 +116,7 @@ func (p place) zones(proto iptables.Match, query []iptables.Match) {
 	p.each(whyDNS, direct, owners, query...)
 	for _, x := range p.ExcludePortsForUIDs {
 		if x.Ports.Contains(dnsPort) && proto == (iptables.Match)(iptables.Protocol{Number: x.Protocol}) {
-			p.each("exclude-outbound-ports-for-uids", direct, mapped(x.UIDs, iptables.ByUID), query...)
+			p.each(whyUIDPorts, direct, mapped(x.UIDs, iptables.ByUID), query...)
 		}
 	}
 	p.ownerGroups(direct, query...)

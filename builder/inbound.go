@@ -16,7 +16,7 @@ func (b *build) dropInvalid() {
 	}
 	drop := b.in(iptables.Mangle, iptables.ChainDrop)
 	drop.each(whyExcludeIfaces, iptables.Return(), mapped(b.ExcludeInterfaces, inBy))
-	drop.capture("drop-invalid", iptables.Drop())
+	drop.capture(whyInvalid, iptables.Drop())
 }
 
 // inbound decides for connections that arrive at the pod. Those that arrive by
@@ -62,7 +62,7 @@ func (p place) inboundPorts(capture iptables.Target) {
 		return
 	}
 	p.rule(whyTunnel, iptables.Return(), tcp, iptables.ToPort(iptables.OnePort(p.TunnelPort)))
-	p.each("exclude-inbound-cidrs", iptables.Return(), mapped(p.ExcludeInboundCIDRs.Of(p.family), iptables.From))
+	p.each(whyNotSources, iptables.Return(), mapped(p.ExcludeInboundCIDRs.Of(p.family), iptables.From))
 	if p.Inbound.Except {
 		p.each(whyExcludePorts, iptables.Return(), toPorts(p.Inbound.Ports), tcp)
 		p.rule(whyInboundPorts, capture, tcp)

@@ -72,7 +72,7 @@ func (p place) portsForUIDs(target iptables.Target) {
 	for _, x := range p.ExcludePortsForUIDs {
 		for _, port := range toPorts(x.Ports) {
 			uids := mapped(x.UIDs, iptables.ByUID)
-			p.each("exclude-outbound-ports-for-uids", target, uids, iptables.Protocol{Number: x.Protocol}, port)
+			p.each(whyUIDPorts, target, uids, iptables.Protocol{Number: x.Protocol}, port)
 		}
 	}
 }
@@ -85,16 +85,16 @@ func (p place) ownerGroups(target iptables.Target, match ...iptables.Match) {
 		for _, r := range p.OwnerGroups.Include {
 			outside = append(outside, iptables.Not(iptables.ByGID(r)))
 		}
-		p.rule("owner-groups", target, outside...)
+		p.rule(whyGroups, target, outside...)
 	}
-	p.each("owner-groups-exclude", target, mapped(p.ExcludeOwnerGroups, iptables.ByGID), match...)
+	p.each(whyNotGroups, target, mapped(p.ExcludeOwnerGroups, iptables.ByGID), match...)
 }
 
 // applicationItself: the application talking to itself over lo. Queries that
 // are captured have been, so no exception is needed for them here.
 func (p place) applicationItself() {
 	if !p.IncludeCIDRs.NamesLoopback(p.family) {
-		p.rule("the application talking to itself", iptables.Return(), iptables.Out("lo"))
+		p.rule(whyItself, iptables.Return(), iptables.Out("lo"))
 	}
 }
 
