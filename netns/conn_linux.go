@@ -197,6 +197,7 @@ func applyHint(err error) string {
 		{unix.EACCES, "IPv6 is switched off on the interface: net.ipv6.conf.lo.disable_ipv6"},
 		{unix.ENETDOWN, "lo is down: ip link set lo up"},
 		{unix.EAFNOSUPPORT, "the kernel was started without this family"},
+		{unix.EEXIST, "somebody else's is there: for TPROXY, choose another routing table (-r)"},
 		{unix.EOPNOTSUPP, "the kernel has no policy routing: CONFIG_IP_MULTIPLE_TABLES"},
 	} {
 		if errors.Is(err, h.errno) {

@@ -96,6 +96,9 @@ func printCommands(w io.Writer, want interception.Want) error {
 	for _, line := range want.Plumbing.Commands() {
 		b.WriteString(line + "\n")
 	}
+	for _, a := range want.Plumbing.Addrs {
+		fmt.Fprintf(&b, "# added by hand it is not taken for ours by sluice clean; to remove it: %s\n", a.Command("del"))
+	}
 	for _, rs := range want.Rules {
 		tool := map[iptables.Family]string{iptables.V4: "iptables", iptables.V6: "ip6tables"}[rs.Family]
 		for _, t := range iptables.Reconcile(iptables.Ruleset{Family: rs.Family}, rs).Tables {

@@ -45,7 +45,7 @@ func lockError(err error, busy bool, waited time.Duration, ended error) error {
 	if busy {
 		e.Kind = Busy
 		e.Words = fmt.Sprintf("another process has held the lock for %s", waited.Round(time.Millisecond))
-		e.Hint = "it is programming this namespace: try again, or see who with: lsof " + LockPath
+		e.Hint = "it is programming this namespace: try again"
 	}
 	if ended != nil {
 		e.Err = ended
