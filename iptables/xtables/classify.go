@@ -45,6 +45,7 @@ func symptoms() []symptom {
 		{"Protocol not supported", Unusable, module},
 		{"is incompatible, use 'nft' tool", Unusable, "someone wrote rules into this table that iptables cannot show: nft list ruleset"},
 		{"Parsing nftables rule failed", Unusable, "someone wrote rules into this table that iptables cannot show: nft list ruleset"},
+		{"Parser cannot handle more arguments", Failed, "iptables takes 255 words in a rule: list groups as ranges, or use --backend nftables, which has no such limit"},
 		{"Invalid argument", Failed, userns},
 	}
 }

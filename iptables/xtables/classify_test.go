@@ -41,6 +41,7 @@ func TestWordsOfTheProgramsAreUnderstood(t *testing.T) {
 		{1, "iptables: Failed to initialize nft: Protocol not supported", Unusable, module},
 		{1, "table `nat' is incompatible, use 'nft' tool.", Unusable, foreign},
 		{1, "Parsing nftables rule failed", Unusable, foreign},
+		{2, "iptables-nft-restore v1.8.9 (nf_tables): Parser cannot handle more arguments; Error occurred at line: 16", Failed, "iptables takes 255 words in a rule"},
 		{1, "line 7: RULE_APPEND failed (Invalid argument): rule in chain ISTIO_OUTPUT", Failed, "the kernel refused a value"},
 		{4, "", Busy, busy},
 		{1, "", Failed, ""},
