@@ -133,6 +133,12 @@ func decideInbound(c Config, p iptables.Packet) Verdict {
 	return Direct
 }
 
+// OfVirtual says whether what arrives by an interface is what a virtual machine
+// inside the pod opens.
+func (c Config) OfVirtual(in string) bool {
+	return excluded(c.VirtualInterfaces, in) && !excluded(c.ExcludeInterfaces, in)
+}
+
 func excluded(list []Interface, name string) bool {
 	for _, i := range list {
 		if i.matches(name) {

@@ -174,6 +174,9 @@ func (w account) noRule() string {
 func (f first) words() string {
 	p := f.packet
 	who := "a client outside"
+	if f.virtual {
+		who = "a virtual machine inside the pod"
+	}
 	switch f.question.Who {
 	case App:
 		who = fmt.Sprintf("the application (uid %d, gid %d)", p.Owner.UID, p.Owner.GID)

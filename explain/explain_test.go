@@ -59,6 +59,19 @@ func ask(t *testing.T, s explain.Subject, a explain.Asked) explain.Answer {
 	return explain.Ask(s, q)[0]
 }
 
+func TestWhatAVirtualMachineOpensIsNoConnectionToThePod(t *testing.T) {
+	virtual := settings(t, "kube-virt-interfaces=k6t-eth0", "istio-service-cidr=10.0.0.0/8")
+	for iface, want := range map[string][2]string{
+		"k6t-eth0": {"TCP from a virtual machine inside the pod", "Not captured: the connection goes straight to 192.0.2.80:22."},
+		"eth0":     {"TCP from a client outside", "Captured: the connection goes to the proxy's inbound port 15006."},
+	} {
+		a := ask(t, virtual, explain.Asked{In: true, To: "192.0.2.80:22", Interface: iface})
+		if !strings.HasPrefix(a.Connection, want[0]) || a.Verdict != want[1] {
+			t.Errorf("by %s: got %q and %q, want %q… and %q", iface, a.Connection, a.Verdict, want[0], want[1])
+		}
+	}
+}
+
 func TestAnswersNameThePortTheDecidingSettingAndNothingElse(t *testing.T) {
 	redirect, tproxy := settings(t), settings(t, "istio-inbound-interception-mode=TPROXY")
 	excluding := settings(t, "istio-service-exclude-cidr=10.0.0.0/8", "istio-local-outbound-ports-exclude=3306", "redirect-dns=true", "capture-all-dns=true")

@@ -17,6 +17,7 @@ type first struct {
 	question Question
 	rules    iptables.Ruleset
 	place    *Place
+	virtual  bool // from a virtual machine inside the pod
 }
 
 // ephemeral is a source port that a client gets from the kernel
@@ -29,6 +30,7 @@ func newFirst(q Question, s Subject, rs iptables.Ruleset) first {
 	f.destination()
 	if q.Inbound() {
 		f.path, f.packet.In = iptables.Arriving, f.arrivesBy()
+		f.virtual = s.Config != nil && s.Config.OfVirtual(f.packet.In)
 	} else {
 		f.path, f.packet.Out = iptables.Leaving, f.leavesBy()
 		f.packet.Owner = f.owner(s.Config)

@@ -21,7 +21,7 @@ func (w account) sentence(way Way) string {
 	case iptables.Unknown:
 		return "Not known: the rules do something that sluice does not model."
 	}
-	if w.start.path == iptables.Arriving {
+	if w.start.path == iptables.Arriving && !w.start.virtual {
 		return "Not captured: the connection reaches port " + strconv.Itoa(int(w.start.packet.DstPort)) + " of the pod directly."
 	}
 	return "Not captured: the connection goes straight to " + dialled + "."
