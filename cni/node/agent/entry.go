@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/cni/netconf"
@@ -50,14 +51,34 @@ func quoted(s string) json.RawMessage {
 	return raw
 }
 
-// reserved are keys that the agent sets itself.
+// reserved are keys that someone else sets: the agent, or the runtime, which
+// puts its own values in their place in some versions and not in others. A
+// constant runtimeConfig would be the same annotations for every pod.
 func reserved(fields map[string]json.RawMessage) (errs []error) {
-	for _, k := range []string{"type", "capabilities", "agent_socket", "cni_agent_run_dir"} {
-		if _, ok := fields[k]; ok {
-			errs = append(errs, fmt.Errorf("plugin configuration key %s: the agent sets it itself", k))
+	for _, k := range slices.Sorted(maps.Keys(fields)) {
+		if who := setter(k); who != "" {
+			errs = append(errs, fmt.Errorf("plugin configuration key %s: %s", k, who))
 		}
 	}
 	return errs
+}
+
+// setter says who sets a key that is not the settings'; empty if it is theirs.
+func setter(key string) string {
+	switch key {
+	case "type", "capabilities", "agent_socket", "cni_agent_run_dir":
+		return "the agent sets it itself"
+	case "cniVersion", "name", "runtimeConfig", "prevResult", "args":
+		return "the runtime sets it at every call"
+	case "cniVersions", "disableCheck", "disableGC", "loadOnlyInlinedPlugins":
+		return "it belongs to the list, not to a plugin of it"
+	case "ipam", "dns", "ipMasq":
+		return "it is for plugins that make interfaces"
+	}
+	if strings.HasPrefix(key, "cni.dev/") {
+		return "the runtime sets it at every call"
+	}
+	return ""
 }
 
 func unknown(fields map[string]json.RawMessage) error {

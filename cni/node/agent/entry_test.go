@@ -47,3 +47,16 @@ func TestWhatThePluginWouldNotUnderstandIsNotWritten(t *testing.T) {
 		}
 	}
 }
+
+// With constant annotations every pod would be meshed, or none.
+func TestWhatRuntimesSetIsNotWritten(t *testing.T) {
+	for _, key := range []string{"runtimeConfig", "prevResult", "cniVersion", "cniVersions", "name", "args", "ipam", "dns", "ipMasq",
+		"disableCheck", "disableGC", "loadOnlyInlinedPlugins", "cni.dev/attachments", "cni.dev/valid-attachments", "capabilities"} {
+		for _, value := range []string{`{}`, `"x"`, `null`} {
+			_, _, err := Entry([]byte(`{"`+key+`":`+value+`}`), "/run/sluice/node.sock")
+			if err == nil || !strings.Contains(err.Error(), "key "+key+": ") {
+				t.Errorf("%s: %s: got %v, want it refused by name", key, value, err)
+			}
+		}
+	}
+}
