@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/cni/netconf"
@@ -51,9 +50,8 @@ func quoted(s string) json.RawMessage {
 	return raw
 }
 
-// reserved are keys that someone else sets: the agent, or the runtime, which
-// puts its own values in their place in some versions and not in others. A
-// constant runtimeConfig would be the same annotations for every pod.
+// reserved are keys that someone else sets: the agent, or the runtime at every
+// call. A constant runtimeConfig would be the same annotations for every pod.
 func reserved(fields map[string]json.RawMessage) (errs []error) {
 	for _, k := range slices.Sorted(maps.Keys(fields)) {
 		if who := setter(k); who != "" {
@@ -68,14 +66,12 @@ func setter(key string) string {
 	switch key {
 	case "type", "capabilities", "agent_socket", "cni_agent_run_dir":
 		return "the agent sets it itself"
-	case "cniVersion", "name", "runtimeConfig", "prevResult", "args":
-		return "the runtime sets it at every call"
-	case "cniVersions", "disableCheck", "disableGC", "loadOnlyInlinedPlugins":
+	case "disableCheck", "disableGC", "loadOnlyInlinedPlugins":
 		return "it belongs to the list, not to a plugin of it"
 	case "ipam", "dns", "ipMasq":
 		return "it is for plugins that make interfaces"
 	}
-	if strings.HasPrefix(key, "cni.dev/") {
+	if slices.Contains(netconf.Injected(), key) {
 		return "the runtime sets it at every call"
 	}
 	return ""

@@ -3,6 +3,8 @@ package agent
 import (
 	"strings"
 	"testing"
+
+	"github.com/sluicemesh/sluice/cni/netconf"
 )
 
 func TestTheEntryHoldsWhatWasAskedForAndTheSocket(t *testing.T) {
@@ -50,8 +52,8 @@ func TestWhatThePluginWouldNotUnderstandIsNotWritten(t *testing.T) {
 
 // With constant annotations every pod would be meshed, or none.
 func TestWhatRuntimesSetIsNotWritten(t *testing.T) {
-	for _, key := range []string{"runtimeConfig", "prevResult", "cniVersion", "cniVersions", "name", "args", "ipam", "dns", "ipMasq",
-		"disableCheck", "disableGC", "loadOnlyInlinedPlugins", "cni.dev/attachments", "cni.dev/valid-attachments", "capabilities"} {
+	for _, key := range append(netconf.Injected(), "runtimeConfig", "prevResult", "ipam", "dns", "ipMasq",
+		"disableCheck", "disableGC", "loadOnlyInlinedPlugins", "capabilities") {
 		for _, value := range []string{`{}`, `"x"`, `null`} {
 			_, _, err := Entry([]byte(`{"`+key+`":`+value+`}`), "/run/sluice/node.sock")
 			if err == nil || !strings.Contains(err.Error(), "key "+key+": ") {
