@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -46,7 +47,7 @@ func (h *host) register(f *flag.FlagSet) {
 	f.StringVar(&h.confDir, "conf-dir", "", "the host's folder of network configurations; empty means look for it")
 	f.StringVar(&h.binDir, "bin-dir", "", "the host's folder of plugins; empty means look for it")
 	f.StringVar(&h.confFile, "conf-file", "", "name of the configuration to edit; empty means the one that the runtime loads")
-	f.StringVar(&h.program, "plugin", "/"+agent.PluginType, "the plugin's program in this image")
+	f.StringVar(&h.program, "plugin", "/usr/local/bin/"+agent.PluginType, "the plugin's program in this image")
 	f.StringVar(&h.keys, "plugin-config", "", "the plugin's settings: a JSON object, or @FILE")
 	f.StringVar(&h.socket, "agent-socket", netconf.DefaultSocket, "the socket for plugins, as a path of the host and of this container")
 	f.BoolVar(&h.owned, "owned-conflist", false, "write a list of our own in front of the primary plugin's, which survives a reboot")
@@ -62,8 +63,10 @@ func parse(name string, args []string, log io.Writer, register ...func(*flag.Fla
 	for _, r := range register {
 		r(f)
 	}
-	if err := f.Parse(args); err != nil {
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return err
+	} else if err != nil {
+		return badUsage(err.Error())
 	}
 	if f.NArg() > 0 {
 		return badUsage(fmt.Sprintf("%s takes no argument %q", name, f.Arg(0)))
@@ -86,14 +89,20 @@ func (h *host) logger(w io.Writer) (*slog.Logger, error) {
 	return nil, badUsage(fmt.Sprintf("--log-format %q: want text or json", h.logFormat))
 }
 
+// readKeys gives the plugin's settings: the flag's value, or the file's that it
+// names.
+func readKeys(value string) ([]byte, error) {
+	if file, ok := strings.CutPrefix(value, "@"); ok {
+		return os.ReadFile(file)
+	}
+	return []byte(value), nil
+}
+
 // installer makes an installer of the flags, and prints what discovery tried.
 func (h *host) installer(out io.Writer) (install.Installer, netconf.Config, error) {
-	keys := []byte(h.keys)
-	if file, ok := strings.CutPrefix(h.keys, "@"); ok {
-		var err error
-		if keys, err = os.ReadFile(file); err != nil {
-			return install.Installer{}, netconf.Config{}, err
-		}
+	keys, err := readKeys(h.keys)
+	if err != nil {
+		return install.Installer{}, netconf.Config{}, err
 	}
 	entry, config, err := agent.Entry(keys, h.socket)
 	if err != nil {

@@ -1,12 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
 	"time"
@@ -14,20 +13,27 @@ import (
 	"github.com/sluicemesh/sluice/cni/node/install"
 )
 
+// installOptions are the flags of install beside the host's.
+type installOptions struct {
+	host
+	once bool
+	wait time.Duration
+}
+
+func (o *installOptions) register(f *flag.FlagSet) {
+	o.host.register(f)
+	f.BoolVar(&o.once, "once", false, "install and end")
+	f.DurationVar(&o.wait, "wait", 0, "with --once: how long to wait for a network configuration")
+}
+
 // installCommand installs once, waiting for a network configuration if there
 // is none yet, or keeps the installation as the agent does.
 func installCommand(ctx context.Context, args []string, out, log io.Writer) error {
-	var h host
-	var once bool
-	var wait time.Duration
-	err := parse("install", args, log, h.register, func(f *flag.FlagSet) {
-		f.BoolVar(&once, "once", false, "install and end")
-		f.DurationVar(&wait, "wait", 0, "with --once: how long to wait for a network configuration")
-	})
-	if err != nil {
+	var o installOptions
+	if err := parse("install", args, log, o.register); err != nil {
 		return err
 	}
-	i, _, err := h.installer(log)
+	i, _, err := o.installer(log)
 	if err != nil {
 		return err
 	}
@@ -37,17 +43,17 @@ func installCommand(ctx context.Context, args []string, out, log io.Writer) erro
 	loop := install.Loop{Installer: i, Notify: func(p install.Pass) {
 		last = p
 		_, _ = io.WriteString(out, describePass(i, p)) // whoever stopped reading still wants it installed
-		if once && (p.Ready() || p.Plan.State == install.Refused || wait == 0) {
+		if o.once && (p.Ready() || p.Plan.State == install.Refused || o.wait == 0) {
 			cancel()
 		}
 	}}
-	if once && wait > 0 {
-		defer time.AfterFunc(wait, cancel).Stop()
+	if o.once && o.wait > 0 {
+		defer time.AfterFunc(o.wait, cancel).Stop()
 	}
 	if err := loop.Run(ctx); err != nil {
 		return err
 	}
-	return outcome(last, once)
+	return outcome(last, o.once)
 }
 
 // outcome is what install --once ends with.
@@ -63,13 +69,16 @@ func outcome(last install.Pass, once bool) error {
 
 func describePass(i install.Installer, p install.Pass) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s %s", p.Plan.State, path.Join(i.ConfDir, p.Plan.File))
+	fmt.Fprintf(&out, "%s %s", cmp.Or(string(p.Plan.State), "failed in"), path.Join(i.ConfDir, p.Plan.File))
 	if p.Copied {
 		fmt.Fprintf(&out, ", plugin written to %s", path.Join(i.BinDir, i.Want.Entry.Type()))
 	}
 	out.WriteString(", " + changes(p.Wrote))
 	for _, a := range p.Plan.Actions {
 		fmt.Fprintf(&out, "\n  %s %s (%s)", a.Op, a.Name, a.Why)
+	}
+	for _, line := range install.Broken(p.Plan.Skipped) {
+		out.WriteString("\n  not loadable " + line)
 	}
 	for _, err := range []error{p.Plan.Err, p.Err} {
 		if err != nil {
@@ -86,20 +95,32 @@ func changes(n int) string {
 	return fmt.Sprintf("%d changes", n)
 }
 
+// uninstallOptions are the flags of uninstall beside the host's.
+type uninstallOptions struct {
+	host
+	grace time.Duration
+}
+
+func (o *uninstallOptions) register(f *flag.FlagSet) {
+	o.host.register(f)
+	registerGrace(f, &o.grace)
+}
+
+func registerGrace(f *flag.FlagSet, grace *time.Duration) {
+	f.DurationVar(grace, "grace", 5*time.Second, "time for calls under way between taking the entry out and removing the plugin")
+}
+
 func uninstall(ctx context.Context, args []string, out, log io.Writer) error {
-	var h host
-	var grace time.Duration
-	err := parse("uninstall", args, log, h.register, func(f *flag.FlagSet) {
-		f.DurationVar(&grace, "grace", 5*time.Second, "time for calls under way between taking the entry out and removing the plugin")
-	})
+	var o uninstallOptions
+	if err := parse("uninstall", args, log, o.register); err != nil {
+		return err
+	}
+	o.keys = "" // what the entry said does not matter any more, and may be gone
+	i, _, err := o.installer(log)
 	if err != nil {
 		return err
 	}
-	i, _, err := h.installer(log)
-	if err != nil {
-		return err
-	}
-	removed, err := i.Uninstall(ctx, grace)
+	removed, err := i.Uninstall(ctx, o.grace)
 	if err != nil {
 		return err
 	}
@@ -120,39 +141,33 @@ func status(_ context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	plugin := path.Join(i.BinDir, i.Want.Entry.Type())
-	state := pluginState(i)
+	plugin, pluginErr := i.Plugin()
+	if _, err := io.WriteString(out, describeStatus(i, p, plugin, pluginErr)); err != nil {
+		return err
+	}
+	if p.State != install.Ready || plugin != install.PluginInstalled {
+		return errNotReady
+	}
+	return nil
+}
+
+func describeStatus(i install.Installer, p install.Plan, plugin install.PluginState, pluginErr error) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "configuration  %s  %s\n", path.Join(i.ConfDir, p.File), p.State)
-	fmt.Fprintf(&b, "plugin         %s  %s\n", plugin, state)
+	fmt.Fprintf(&b, "plugin         %s  %s\n", path.Join(i.BinDir, i.Want.Entry.Type()), plugin)
 	for _, line := range install.Broken(p.Skipped) {
 		fmt.Fprintf(&b, "not loadable   %s\n", line)
 	}
 	for _, a := range p.Actions {
 		fmt.Fprintf(&b, "to do          %s %s (%s)\n", a.Op, a.Name, a.Why)
 	}
-	if p.Err != nil {
-		fmt.Fprintf(&b, "reason         %v\n", p.Err)
+	if plugin != install.PluginInstalled && pluginErr == nil {
+		fmt.Fprintf(&b, "to do          copy %s\n", i.Program)
 	}
-	if _, err := io.WriteString(out, b.String()); err != nil {
-		return err
+	for _, err := range []error{p.Err, pluginErr} {
+		if err != nil {
+			fmt.Fprintf(&b, "reason         %v\n", err)
+		}
 	}
-	if p.State != install.Ready || state != "installed" {
-		return errNotReady
-	}
-	return nil
-}
-
-func pluginState(i install.Installer) string {
-	real, err := i.Host.Resolve(path.Join(i.BinDir, i.Want.Entry.Type()))
-	if err == nil {
-		_, err = os.Stat(i.Host.Here(real))
-	}
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return "missing"
-	case err != nil:
-		return err.Error()
-	}
-	return "installed"
+	return b.String()
 }

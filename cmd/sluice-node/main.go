@@ -30,7 +30,6 @@ func commands() []command {
 		{"run", "install, answer plugins, repair, serve; until it is told to end", run},
 		{"install", "install the plugin and its entry once (--once), or keep them installed", installCommand},
 		{"uninstall", "take the entry out, then the plugin; the primary's file is as it was", uninstall},
-		{"retire", "delete the agent's DaemonSet and wait until every node is uninstalled", retire},
 		{"status", "what is installed here, and what an install would do; changes nothing", status},
 		{"decide", "what the plugin would do with the pods of a manifest (-f pod.yaml)", decideCommand},
 		{"version", "print the version", printVersion},

@@ -104,12 +104,82 @@ func TestBadUsageIsExit64AndNamesTheMistake(t *testing.T) {
 		{append([]string{"status", "--conf-file", "../x"}, flags...), "--conf-file"},
 		{append([]string{"status", "--agent-socket", "x"}, flags...), "absolute"},
 		{[]string{"run"}, "--node-name"},
+		{[]string{"run", "--node-name", "n", "--repair-label-key", "bad key!"}, `--repair-label-key "bad key!"`},
+		{[]string{"run", "--node-name", "n", "--repair-label-value", "-"}, `--repair-label-value "-"`},
+		{[]string{"run", "--node-name", "n", "--validation-exit-code", "4294967422"}, "4294967422: want 1 to 255"},
+		{[]string{"run", "--node-name", "n", "--validation-exit-code", "0"}, "0: want 1 to 255"},
+		{[]string{"run", "--node-name", "n", "--validation-exit-code", "256"}, "256: want 1 to 255"},
 		{[]string{"decide"}, "-f"},
+		{[]string{"decide", "-f", "x", "--plugin-config", `{"loglevel":"x"}`}, "loglevel"},
+		{[]string{"decide", "-f", "x", "--bin-dir", "/"}, "bin-dir"},
 	} {
 		code, _, log := call(t, tt.args...)
 		if code != 64 || !strings.Contains(log, tt.word) {
 			t.Errorf("%v: got exit %d %q; want 64 and %q", tt.args, code, log, tt.word)
 		}
+	}
+}
+
+func TestUninstallNeedsNeitherFoldersNorSettings(t *testing.T) {
+	root, flags := node(t)
+	dirs := []string{"--conf-dir", "/etc/cni/net.d", "--bin-dir", "/opt/cni/bin"}
+	if code, out, log := call(t, append([]string{"install", "--once"}, flags...)...); code != 0 {
+		t.Fatalf("got exit %d: %s%s", code, out, log)
+	}
+	must(t, os.RemoveAll(filepath.Join(root, "etc")))
+	args := append(append([]string{"uninstall", "--plugin-config", "@" + root + "/gone.json"}, flags...), dirs...)
+	for range 2 {
+		code, out, log := call(t, args...)
+		if code != 0 || !strings.Contains(out, "0 changes") {
+			t.Errorf("got exit %d, %q %q; want 0 and 0 changes", code, out, log)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(root, "opt/cni/bin/sluice-cni")); !os.IsNotExist(err) {
+		t.Errorf("plugin: got %v, want it gone", err)
+	}
+}
+
+func TestStatusTellsAPluginThatAnInstallWouldReplace(t *testing.T) {
+	root, flags := node(t)
+	if code, out, log := call(t, append([]string{"install", "--once"}, flags...)...); code != 0 {
+		t.Fatalf("got exit %d: %s%s", code, out, log)
+	}
+	plugin := filepath.Join(root, "opt/cni/bin/sluice-cni")
+	for _, tc := range []struct {
+		spoil func() error
+		says  string
+	}{
+		{func() error { return os.Chmod(plugin, 0o644) }, "sluice-cni  stale"},
+		{func() error { return os.WriteFile(plugin, []byte("other"), 0o755) }, "sluice-cni  stale"},
+		{func() error { return os.Remove(plugin) }, "sluice-cni  missing"},
+		{func() error { return os.Mkdir(plugin, 0o755) }, "sluice-cni  not a file"},
+	} {
+		must(t, tc.spoil())
+		code, out, log := call(t, append([]string{"status"}, flags...)...)
+		if code != 2 || !strings.Contains(out, tc.says) || !strings.Contains(out, "to do          copy "+root+"/plugin") {
+			t.Errorf("got exit %d, want 2, %q and what to copy\n%s%s", code, tc.says, out, log)
+		}
+	}
+	must(t, os.RemoveAll(plugin))
+	must(t, os.WriteFile(plugin, []byte("program"), 0o755))
+	code, out, _ := call(t, append([]string{"status"}, append(flags, "--plugin", root+"/elsewhere")...)...)
+	if code != 2 || !strings.Contains(out, "not compared") || !strings.Contains(out, "elsewhere: no such file") {
+		t.Errorf("without the program: got exit %d, want 2 and why it is not compared\n%s", code, out)
+	}
+}
+
+func TestInstallSaysWhichFileKeepsTheRuntimeFromTheOneItEdits(t *testing.T) {
+	root, flags := node(t)
+	must(t, os.WriteFile(filepath.Join(root, "etc/cni/net.d/05-cut.conflist"), []byte(`{"name":"x","plug`), 0o644))
+	code, out, log := call(t, append([]string{"install", "--once"}, flags...)...)
+	if code != 0 || !strings.Contains(out, "not loadable 05-cut.conflist: ") || !strings.Contains(out, "containerd loads nothing") {
+		t.Errorf("got exit %d, want 0 and the file named\n%s%s", code, out, log)
+	}
+	must(t, os.RemoveAll(filepath.Join(root, "opt/cni/bin")))
+	must(t, os.WriteFile(filepath.Join(root, "opt/cni/bin"), nil, 0o644))
+	code, out, _ = call(t, append([]string{"install", "--once", "--conf-dir", "/etc/cni/net.d", "--bin-dir", "/opt/cni/bin"}, flags...)...)
+	if code != 1 || !strings.HasPrefix(out, "failed in /etc/cni/net.d, 0 changes\n  open ") {
+		t.Errorf("got exit %d, want 1 and a line that says failed\n%s", code, out)
 	}
 }
 
@@ -141,8 +211,8 @@ metadata: {name: dns, namespace: kube-system, annotations: {sidecar.istio.io/sta
 spec: {containers: [{name: istio-proxy}]}
 `), 0o644))
 	code, out, log := call(t, "decide", "-f", file)
-	if code != 0 {
-		t.Fatalf("got exit %d: %s", code, log)
+	if code != 1 || !strings.Contains(log, "refuse 1 of 4 pods") {
+		t.Errorf("got exit %d %q, want 1: a pod would be refused", code, log)
 	}
 	for _, want := range []string{
 		"shop/cart: program (row 14, meshed)", "  warning: ", "default/plain: pass (row 8, no-proxy)",

@@ -15,8 +15,20 @@ const page = "../../docs/reference/node.md"
 // The page of the agent's flags is made from the code; make docs writes it.
 func TestTheReferenceListsEveryFlagOfTheAgent(t *testing.T) {
 	want := "<!-- Generated from the code by `make docs`; a test holds it. -->\n\n# Flags of sluice-node\n\n" +
-		"Those of the first table go with every command that looks at the host, the others with `run` only. The plugin's settings are those of\n[cni.md](../cni.md#network-config).\n" +
-		table((&host{}).register) + table((&options{}).register)
+		"Exit codes: 0 done, 1 failed, 2 `status` found something to do, 64 a mistake on the command line. The plugin's settings are those of\n" +
+		"[cni.md](../cni.md#network-config).\n"
+	for _, c := range []struct {
+		title    string
+		register func(*flag.FlagSet)
+	}{
+		{"`run`, `install`, `uninstall` and `status`", (&host{}).register},
+		{"`run`", (&options{}).register},
+		{"`install`", (&installOptions{}).register},
+		{"`uninstall`", (&uninstallOptions{}).register},
+		{"`decide`", (&decideOptions{}).register},
+	} {
+		want += "\n## " + c.title + "\n" + table(c.register)
+	}
 	if *update {
 		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -31,26 +43,32 @@ func TestTheReferenceListsEveryFlagOfTheAgent(t *testing.T) {
 	}
 }
 
-// table lists the flags that register adds; those of every command only once.
+// table lists the flags that register adds. Those that it has in common with
+// other commands that look at the host stand in the table of these only.
 func table(register func(*flag.FlagSet)) string {
 	common, all := flag.NewFlagSet("", flag.ContinueOnError), flag.NewFlagSet("", flag.ContinueOnError)
 	(&host{}).register(common)
 	register(all)
-	n := 0
-	all.VisitAll(func(*flag.Flag) { n++ })
-	commons := 0
-	common.VisitAll(func(*flag.Flag) { commons++ })
+	more := all.Lookup("host-root") != nil && count(all) > count(common)
 	var b strings.Builder
 	b.WriteString("\n| flag | default | |\n|---|---|---|\n")
 	all.VisitAll(func(f *flag.Flag) {
-		if n > commons && common.Lookup(f.Name) != nil {
+		if more && common.Lookup(f.Name) != nil {
 			return
 		}
-		value := ""
+		dashes, value := "--", ""
+		if len(f.Name) == 1 {
+			dashes = "-"
+		}
 		if f.DefValue != "" {
 			value = "`" + f.DefValue + "`"
 		}
-		fmt.Fprintf(&b, "| `--%s` | %s | %s |\n", f.Name, value, strings.ReplaceAll(f.Usage, "|", "\\|"))
+		fmt.Fprintf(&b, "| `%s%s` | %s | %s |\n", dashes, f.Name, value, strings.ReplaceAll(f.Usage, "|", "\\|"))
 	})
 	return b.String()
+}
+
+func count(s *flag.FlagSet) (n int) {
+	s.VisitAll(func(*flag.Flag) { n++ })
+	return n
 }

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/sluicemesh/sluice/cni/node/agent"
@@ -47,7 +50,7 @@ func (o *options) register(f *flag.FlagSet) {
 	f.StringVar(&o.proc, "proc", "/proc", "where the host's /proc is seen, for repair")
 	f.StringVar(&o.namespace, "namespace", "", "this DaemonSet's namespace, for --uninstall-with")
 	f.StringVar(&o.daemonSet, "uninstall-with", "", "uninstall at the end if the DaemonSet of this name is being deleted or gone")
-	f.DurationVar(&o.grace, "grace", 5*time.Second, "see uninstall")
+	registerGrace(f, &o.grace)
 }
 
 func run(ctx context.Context, args []string, _, log io.Writer) error {
@@ -57,6 +60,9 @@ func run(ctx context.Context, args []string, _, log io.Writer) error {
 	}
 	if o.node == "" {
 		return badUsage("--node-name is required")
+	}
+	if err := o.checkRepair(); err != nil {
+		return err
 	}
 	client, err := clientOf(o.kubeconfig)
 	if err != nil {
@@ -104,6 +110,27 @@ func (o *options) agent(client kubernetes.Interface, w io.Writer) (*agent.Agent,
 			Apply:  repair.Namespaces{Proc: o.proc}.Apply,
 		},
 	}, nil
+}
+
+// checkRepair refuses what no container ends with, and labels that no API
+// server would set.
+func (o *options) checkRepair() error {
+	const most = 255 // a process's exit code is a byte
+	if o.exitCode < 1 || o.exitCode > most {
+		return badUsage(fmt.Sprintf("--validation-exit-code %d: want 1 to %d", o.exitCode, most))
+	}
+	for _, flag := range []struct {
+		name, value string
+		problems    []string
+	}{
+		{"--repair-label-key", o.labelKey, validation.IsQualifiedName(o.labelKey)},
+		{"--repair-label-value", o.labelValue, validation.IsValidLabelValue(o.labelValue)},
+	} {
+		if len(flag.problems) > 0 {
+			return badUsage(fmt.Sprintf("%s %q: %s", flag.name, flag.value, strings.Join(flag.problems, "; ")))
+		}
+	}
+	return nil
 }
 
 // leave uninstalls if the agent ends because it is no longer wanted, and leaves

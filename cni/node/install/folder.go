@@ -2,9 +2,7 @@ package install
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"slices"
@@ -91,20 +89,6 @@ func readItem(host hostfs.FS, dir, name string) Item {
 		i.Raw = nil
 	}
 	return i
-}
-
-// unread is the error of the files that could not be read this time. A link
-// out of the mounted folders and a file beyond all measure are not ours to have
-// written into.
-func (f Folder) unread() (err error) {
-	items := slices.Concat(append(slices.Collect(maps.Values(f.DropIns)), f.Items)...)
-	for _, i := range items {
-		var read *fs.PathError
-		if errors.As(i.Err, &read) && !errors.Is(i.Err, fs.ErrNotExist) {
-			err = errors.Join(err, fmt.Errorf("%s may still hold our entry: %w", path.Join(f.Path, i.Name), i.Err))
-		}
-	}
-	return err
 }
 
 // item finds a file by name.

@@ -94,10 +94,9 @@ func (i Installer) Look() (dir string, p Plan, err error) {
 // it writes to.
 func (i Installer) Sweep() error {
 	dirs, err := i.folders()
+	err = gone(err)
 	for _, dir := range dirs {
-		if sweep := i.Host.Sweep(dir); !errors.Is(sweep, fs.ErrNotExist) {
-			err = errors.Join(err, sweep)
-		}
+		err = errors.Join(err, gone(i.Host.Sweep(dir)))
 	}
 	return err
 }
@@ -131,10 +130,10 @@ func (i Installer) folders() ([]string, error) {
 }
 
 // Uninstall takes the entry out, lets calls that are under way end for the time
-// grace, then takes the plugin away, unless a file could not be read: our entry
-// may stand in it, and without its program every pod would fail. It may be
-// repeated.
+// grace, then takes the plugin away, unless a file may still hold our entry: a
+// *LeftError for each. What is not there needs no removal; it may be repeated.
 func (i Installer) Uninstall(ctx context.Context, grace time.Duration) (removed int, err error) {
+	swept := i.Sweep() // a half-written file has our entry too
 	removed, err = i.unchain()
 	if err != nil {
 		return removed, err
@@ -146,26 +145,30 @@ func (i Installer) Uninstall(ctx context.Context, grace time.Duration) (removed 
 		case <-time.After(grace):
 		}
 	}
+	return removed, errors.Join(i.removePlugin(), swept)
+}
+
+func (i Installer) removePlugin() error {
 	real, err := i.Host.Resolve(path.Join(i.BinDir, i.Want.Entry.Type()))
-	if err != nil {
-		return removed, err
+	if err == nil {
+		err = i.Host.Remove(real)
 	}
-	return removed, errors.Join(i.Host.Remove(real), i.Sweep())
+	return gone(err)
 }
 
 func (i Installer) unchain() (removed int, err error) {
 	for range tries {
 		dir, err := i.Host.Resolve(i.ConfDir)
 		if err != nil {
-			return 0, err
+			return 0, gone(err)
 		}
 		f, err := ReadFolder(i.Host, dir)
 		if err != nil {
-			return 0, err
+			return 0, gone(err)
 		}
 		actions := i.Want.Removal(f)
 		if err = Apply(i.Host, dir, actions); err == nil {
-			return len(actions), f.unread()
+			return len(actions), left(i.Host, dir, i.Want.Entry.Type())
 		} else if !errors.Is(err, hostfs.ErrChanged) {
 			return len(actions), err
 		}

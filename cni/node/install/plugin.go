@@ -38,6 +38,41 @@ func CopyPlugin(host hostfs.FS, src, dir, name string) (copied bool, err error) 
 	return true, nil
 }
 
+// PluginState says how the installed program stands to the one in the image.
+type PluginState string
+
+// The states of the installed program.
+const (
+	PluginInstalled PluginState = "installed" // the same content and mode
+	PluginMissing   PluginState = "missing"
+	PluginStale     PluginState = "stale"      // other content, or another mode
+	PluginNoFile    PluginState = "not a file" // a folder stands there, say: an installation fails
+	PluginUnknown   PluginState = "not compared"
+)
+
+// Plugin looks at the installed program without changing anything.
+func (i Installer) Plugin() (PluginState, error) {
+	real, err := i.Host.Resolve(path.Join(i.BinDir, i.Want.Entry.Type()))
+	if err != nil {
+		return PluginMissing, gone(err)
+	}
+	info, err := os.Stat(i.Host.Here(real))
+	switch {
+	case err != nil:
+		return PluginMissing, gone(err)
+	case !info.Mode().IsRegular():
+		return PluginNoFile, nil
+	}
+	same, err := samePlugin(i.Program, i.Host.Here(real))
+	switch {
+	case err != nil:
+		return PluginUnknown, err
+	case !same:
+		return PluginStale, nil
+	}
+	return PluginInstalled, nil
+}
+
 // samePlugin compares the two files block by block.
 func samePlugin(src, dst string) (bool, error) {
 	a, err := os.Open(src)
