@@ -24,7 +24,12 @@ func Plan(c builder.Config, f Facts) []Check {
 		checks = append(checks, p.connections()...)
 		checks = append(checks, p.queries()...)
 	}
-	return checks
+	return slices.DeleteFunc(checks, triesNothing)
+}
+
+// triesNothing: these settings leave nothing to try of what the check is about.
+func triesNothing(c Check) bool {
+	return c.Kind != Listeners && c.Kind != Routes && c.Impossible == "" && len(c.Probes) == 0
 }
 
 // plan is one family's checks in the making.

@@ -58,6 +58,23 @@ func TestWhatPrivilegesDoNotAllowIsPlannedWithItsReason(t *testing.T) {
 	}
 }
 
+func TestNothingPassesForHavingNothingToTry(t *testing.T) {
+	excluded := capturing()
+	excluded.ExcludeInterfaces = []builder.Interface{"lo", "eth0"}
+	excluded.ExcludeOutboundPorts = builder.Ports{All: true}
+	for name, c := range map[string]builder.Config{"all captured": capturing(), "nothing captured": builder.Default(), "all excluded": excluded} {
+		for _, uid := range []uint32{0, 1000, 1337} {
+			f := podFacts()
+			f.UID, f.GID, f.SetIDs = uid, uid, uid == 0
+			for _, check := range Plan(c, f) {
+				if check.Kind != Listeners && check.Kind != Routes && check.Impossible == "" && len(check.Probes) == 0 {
+					t.Errorf("%s, uid %d: %s has no probe and no reason", name, uid, check)
+				}
+			}
+		}
+	}
+}
+
 func TestEveryProbeWantsWhatThePolicyDecides(t *testing.T) {
 	c := capturing()
 	for _, check := range Plan(c, podFacts()) {
