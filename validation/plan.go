@@ -82,10 +82,10 @@ func (p plan) packets() []Check {
 	far, near := p.noFarPackets(), p.noPackets()
 	apps, proxies := p.parted()
 	checks := []Check{
-		packet(nameOutbound, far, p.farProbes(apps)),
-		packet(nameBypass, far, p.farProbes(proxies)),
-		packet(nameLocal, near, p.nearProbes(apps)),
-		packet(nameSelfCall, or(near, p.noTransparent()), p.nearProbes(proxies)),
+		packet(nameOutbound, or(far, p.nobody(apps)), p.farProbes(apps)),
+		packet(nameBypass, or(far, p.nobody(proxies)), p.farProbes(proxies)),
+		packet(nameLocal, or(near, p.nobody(apps)), p.nearProbes(apps)),
+		packet(nameSelfCall, or(near, p.noTransparent(), p.nobody(proxies)), p.nearProbes(proxies)),
 		packet(nameHanded, near, p.confined(p.handedProbes(p.ids))),
 		packet(nameInbound, or(far, p.noTransparent(), p.noSender()), p.arrivals()),
 	}

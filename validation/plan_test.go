@@ -47,6 +47,10 @@ func TestWhatPrivilegesDoNotAllowIsPlannedWithItsReason(t *testing.T) {
 		{"not in the group", func(f *Facts) { f.Families[0].AllHosts = false }, Packets, nameInbound, "would leave the pod"},
 		{"the proxy itself", func(f *Facts) { f.SetIDs, f.UID, f.GID = false, 1337, 1337 }, Connections, nameOutbound, "runs as the proxy"},
 		{"an application", func(f *Facts) { f.SetIDs, f.UID, f.GID = false, 1000, 1000 }, Connections, nameSelfCall, "CAP_SETUID"},
+		{"an application's packets", func(f *Facts) { f.SetIDs, f.UID, f.GID = false, 1000, 1000 }, Packets, nameBypass, "CAP_SETUID"},
+		{"an application's packets within", func(f *Facts) { f.SetIDs, f.UID, f.GID = false, 1000, 1000 }, Packets, nameSelfCall, "CAP_SETUID"},
+		{"the proxy's packets", func(f *Facts) { f.SetIDs, f.UID, f.GID = false, 1337, 1337 }, Packets, nameOutbound, "CAP_SETUID"},
+		{"the proxy's packets within", func(f *Facts) { f.SetIDs, f.UID, f.GID = false, 1337, 1337 }, Packets, nameLocal, "CAP_SETUID"},
 		{"attached", func(f *Facts) { f.Attach = true }, Connections, nameSelfCall, "the proxy itself listens"},
 	} {
 		f := podFacts()
