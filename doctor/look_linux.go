@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sluicemesh/sluice/interception"
+	"github.com/sluicemesh/sluice/internal/caps"
 	"github.com/sluicemesh/sluice/iptables/xtables"
 	"github.com/sluicemesh/sluice/netns"
 )
@@ -30,9 +31,12 @@ func Look(ctx context.Context, o interception.Options) Report {
 
 // capabilities: NET_ADMIN is needed for all of it, NET_RAW for iptables-legacy.
 func (r *Report) capabilities() {
-	admin, raw := capable(unix.CAP_NET_ADMIN), capable(unix.CAP_NET_RAW)
-	r.MayProgram = admin
+	have, err := caps.Effective()
+	admin, raw := have.Has(unix.CAP_NET_ADMIN), have.Has(unix.CAP_NET_RAW)
+	r.MayProgram = admin || err != nil
 	switch {
+	case err != nil:
+		r.add("capabilities", Warning, err.Error(), "whether it can program rules is seen when it is tried", "")
 	case !admin:
 		r.add("capabilities", Problem, "this process has no NET_ADMIN", "it cannot program or read rules",
 			"add NET_ADMIN to the container's securityContext.capabilities; as another user than root it must be ambient")
@@ -41,16 +45,6 @@ func (r *Report) capabilities() {
 	default:
 		r.add("capabilities", Good, "NET_ADMIN and NET_RAW", "", "")
 	}
-}
-
-// capable says whether the calling thread has a capability in effect.
-func capable(c int) bool {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return false
-	}
-	return data[c/32].Effective&(1<<(c%32)) != 0
 }
 
 // namespace: what IPv6 does here, and interfaces that redirected packets drop on.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sluicemesh/sluice/builder"
+	"github.com/sluicemesh/sluice/internal/caps"
 	"github.com/sluicemesh/sluice/iptables"
 	"github.com/sluicemesh/sluice/netns"
 )
@@ -28,21 +29,13 @@ func Gather(ctx context.Context, families []iptables.Family, probe iptables.Port
 	if err != nil {
 		return Facts{}, err
 	}
-	caps, err := capabilities()
+	have, err := caps.Effective()
 	if err != nil {
-		return Facts{}, err
-	}
-	has := func(c ...uint) bool {
-		for _, bit := range c {
-			if caps&(1<<bit) == 0 {
-				return false
-			}
-		}
-		return true
+		return Facts{}, failed("look at this process", "", err)
 	}
 	uid, gid := fsids()
 	f := Facts{UID: uid, GID: gid, Attach: attach, ProbePort: probe,
-		SetIDs: has(unix.CAP_SETUID, unix.CAP_SETGID), NetRaw: has(unix.CAP_NET_RAW), NetAdmin: has(unix.CAP_NET_ADMIN)}
+		SetIDs: have.Has(unix.CAP_SETUID, unix.CAP_SETGID), NetRaw: have.Has(unix.CAP_NET_RAW), NetAdmin: have.Has(unix.CAP_NET_ADMIN)}
 	groups, err := groupMembers()
 	if err != nil {
 		return Facts{}, err
@@ -51,16 +44,6 @@ func Gather(ctx context.Context, families []iptables.Family, probe iptables.Port
 		f.Families = append(f.Families, familyFacts(family, look, groups))
 	}
 	return f, nil
-}
-
-// capabilities are the effective ones of the calling thread.
-func capabilities() (uint64, error) {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return 0, failed("read the capabilities", "", err)
-	}
-	return uint64(data[1].Effective)<<32 | uint64(data[0].Effective), nil
 }
 
 func familyFacts(family iptables.Family, look netns.Facts, groups map[string]bool) FamilyFacts {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sluicemesh/sluice/internal/caps"
 	"github.com/sluicemesh/sluice/internal/kernfile"
 	"github.com/sluicemesh/sluice/iptables"
 )
@@ -169,14 +170,11 @@ func (t *Tool) askVersion(ctx context.Context) {
 
 const versionLimit = 3 * time.Second // a program that cannot say its name hangs on rules too
 
-// lacks says whether the process's effective set is without a capability.
+// lacks says whether the calling thread is known to be without a capability.
+// Where that cannot be known the kernel will say.
 func lacks(capability int) bool {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var sets [2]unix.CapUserData // of capabilities 0-31 and 32-63
-	if err := unix.Capget(&header, &sets[0]); err != nil {
-		return false // not known: the kernel will say
-	}
-	return sets[capability/32].Effective&(1<<(capability%32)) == 0
+	have, err := caps.Effective()
+	return err == nil && !have.Has(capability)
 }
 
 func lacksNetRaw() bool { return lacks(unix.CAP_NET_RAW) }
