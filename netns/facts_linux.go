@@ -38,7 +38,7 @@ func (c *Conn) Survey(ctx context.Context) (f Facts, p Plumbing, err error) {
 
 // look returns the facts, and the list of routes that it has read for them.
 func (c *Conn) look(ctx context.Context) (f Facts, routes []message, err error) {
-	if err := c.limit(ctx); err != nil {
+	if err := c.sock.Limit(ctx); err != nil {
 		return Facts{}, nil, err
 	}
 	if f.IPv6, f.IPv6Off, err = ipv6Status(); err != nil {

@@ -15,7 +15,7 @@ import (
 // That there is no way is no error: the zero Hop. It changes nothing and takes
 // no capability.
 func (c *Conn) Hop(ctx context.Context, to netip.Addr) (Hop, error) {
-	if err := c.limit(ctx); err != nil {
+	if err := c.sock.Limit(ctx); err != nil {
 		return Hop{}, err
 	}
 	ae := netlink.NewAttributeEncoder()

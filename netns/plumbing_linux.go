@@ -13,7 +13,7 @@ import (
 // Read lists what carries our protocol number, and what has the form of ours
 // but is somebody else's.
 func (c *Conn) Read(ctx context.Context) (Plumbing, error) {
-	if err := c.limit(ctx); err != nil {
+	if err := c.sock.Limit(ctx); err != nil {
 		return Plumbing{}, err
 	}
 	rules, err := c.rules()
@@ -133,7 +133,7 @@ func (c *Conn) Apply(ctx context.Context, have Plumbing, changes []Change) error
 	if len(changes) == 0 {
 		return nil
 	}
-	if err := c.limit(ctx); err != nil {
+	if err := c.sock.Limit(ctx); err != nil {
 		return err
 	}
 	for _, change := range changes {

@@ -7,9 +7,9 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-)
 
-var errTorn = errors.New("the rules change faster than they can be read")
+	"github.com/sluicemesh/sluice/internal/nlsock"
+)
 
 // Request sends the one message of b and shows visit the answers to it. The
 // message is acknowledged by the kernel; a refusal is an [*Error].
@@ -20,9 +20,9 @@ func (c *Conn) Request(ctx context.Context, b *Buffer, visit func(body []byte)) 
 	}
 	return c.answers(func(a answer) (bool, error) {
 		switch {
-		case a.seq != first:
+		case a.Seq != first:
 			return false, nil
-		case a.kind == unix.NLMSG_ERROR:
+		case a.Kind == unix.NLMSG_ERROR:
 			return true, refusal(a, first)
 		}
 		if visit != nil {
@@ -36,14 +36,10 @@ func (c *Conn) Request(ctx context.Context, b *Buffer, visit func(body []byte)) 
 // its message, and its attributes, which are overwritten later. A dump during
 // which the rules changed is asked for again: before that, restart is called.
 func (c *Conn) Dump(ctx context.Context, b *Buffer, restart func(), visit func(family uint8, body []byte)) error {
-	for range retries {
+	return nlsock.Whole(func() (torn bool, err error) {
 		restart()
-		torn, err := c.dump(ctx, b, visit)
-		if err != nil || !torn {
-			return err
-		}
-	}
-	return errTorn
+		return c.dump(ctx, b, visit)
+	})
 }
 
 func (c *Conn) dump(ctx context.Context, b *Buffer, visit func(uint8, []byte)) (torn bool, err error) {
@@ -52,11 +48,11 @@ func (c *Conn) dump(ctx context.Context, b *Buffer, visit func(uint8, []byte)) (
 		return false, err
 	}
 	err = c.answers(func(a answer) (bool, error) {
-		if a.seq != first {
+		if a.Seq != first {
 			return false, nil
 		}
-		torn = torn || a.flags&unix.NLM_F_DUMP_INTR != 0
-		switch a.kind {
+		torn = torn || a.Flags&unix.NLM_F_DUMP_INTR != 0
+		switch a.Kind {
 		case unix.NLMSG_DONE, unix.NLMSG_ERROR:
 			return true, refusal(a, first)
 		}
@@ -79,8 +75,8 @@ func (c *Conn) Batch(ctx context.Context, subsystem uint16, generation uint32, b
 	}
 	var refused error
 	err = c.answers(func(a answer) (bool, error) {
-		at := int(a.seq - first)
-		if a.kind != unix.NLMSG_ERROR || at < 0 || at > last {
+		at := int(a.Seq - first)
+		if a.Kind != unix.NLMSG_ERROR || at < 0 || at > last {
 			return false, nil
 		}
 		if refused == nil {
@@ -123,8 +119,8 @@ func refusal(a answer, first uint32) error {
 	if code >= 0 {
 		return nil
 	}
-	e := &Error{Message: int(int32(a.seq - first)), Errno: syscall.Errno(-code), Offset: -1}
-	if a.kind == unix.NLMSG_ERROR && len(a.body) > 20 && a.flags&unix.NLM_F_ACK_TLVS != 0 {
+	e := &Error{Message: int(int32(a.Seq - first)), Errno: syscall.Errno(-code), Offset: -1}
+	if a.Kind == unix.NLMSG_ERROR && len(a.body) > 20 && a.Flags&unix.NLM_F_ACK_TLVS != 0 {
 		e.explain(a)
 	}
 	return e
@@ -134,7 +130,7 @@ func refusal(a answer, first uint32) error {
 // the header of the refused message, which is all that is repeated of it.
 func (e *Error) explain(a answer) {
 	rest := a.body[20:]
-	if a.flags&unix.NLM_F_CAPPED == 0 {
+	if a.Flags&unix.NLM_F_CAPPED == 0 {
 		size := int(binary.NativeEndian.Uint32(a.body[4:])+3)&^3 + 4
 		rest = a.body[min(size, len(a.body)):]
 	}
