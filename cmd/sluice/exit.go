@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/interception"
@@ -66,6 +67,16 @@ func report(stderr io.Writer, err error) int {
 	var own exitError
 	if code != exitDone && !errors.As(err, &own) {
 		_, _ = fmt.Fprintln(stderr, "sluice: "+message(err)) // stderr is the last resort
+	}
+	return code
+}
+
+// reportLine is report for whoever collects lines of JSON.
+func reportLine(stderr io.Writer, err error) int {
+	var text strings.Builder
+	code := report(&text, err)
+	if text.Len() > 0 {
+		logger{w: stderr, level: levelError, json: true, now: time.Now}.line(levelError, "%s", strings.TrimSpace(text.String()))
 	}
 	return code
 }

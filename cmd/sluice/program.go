@@ -32,7 +32,11 @@ func run(ctx context.Context, p program) int {
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	return report(p.stderr, root.ExecuteContext(ctx))
+	c, err := root.ExecuteContextC(ctx)
+	if f := c.Flags().Lookup("log_as_json"); f != nil && f.Value.String() == "true" {
+		return reportLine(p.stderr, err)
+	}
+	return report(p.stderr, err)
 }
 
 // arguments makes the ecosystem's ways of calling the tool into ours: a binary

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -111,5 +112,19 @@ func TestADryRunOfACleanupTouchesAndPrintsNothing(t *testing.T) {
 	got := call(nil, "", "apply", "-i", "*", "--cleanup-only", "--dry-run")
 	if got.code != 0 || got.stdout != "" || !strings.Contains(got.stderr, "this run would remove what is ours") {
 		t.Errorf("exit code %d, stdout %q, stderr %q", got.code, got.stdout, got.stderr)
+	}
+}
+
+func TestWithJSONTheLastWordIsALineOfJSONToo(t *testing.T) {
+	got := call(nil, "", "apply", "--dry-run", "--log_as_json", "-p", "0")
+	var line struct{ Level, Msg string }
+	if err := json.Unmarshal([]byte(got.stderr), &line); err != nil || got.code != exitUsage {
+		t.Fatalf("exit code %d, %v: %q", got.code, err, got.stderr)
+	}
+	if line.Level != "error" || !strings.HasPrefix(line.Msg, "sluice: refused: flag -p") {
+		t.Errorf("got %+v", line)
+	}
+	if got := call(nil, "", "apply", "--dry-run", "--log_as_json"); got.stderr != "" || got.code != 0 {
+		t.Errorf("exit code %d and %q, want silence", got.code, got.stderr)
 	}
 }
