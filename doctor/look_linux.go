@@ -25,6 +25,7 @@ func Look(ctx context.Context, o interception.Options) Report {
 	r.lock(ctx)
 	r.reversePath()
 	r.loadBalancer()
+	r.plugin(netDir)
 	r.surroundings()
 	return r
 }
