@@ -28,7 +28,9 @@ func diffCommand(p program) *cobra.Command {
   live        the rules of this namespace; live:NETNS of another
 
 The comparison is exact: no packet is sampled. Workloads of two manifests are
-compared by their names. Exit code 0: equivalent. 2: different.`,
+compared by their names. A family of which saved rules hold nothing is not
+compared, and the answer says so: save both, or give --ip-families. Exit code 0:
+equivalent, in what is compared. 2: different.`,
 		Example: `  sluice diff main/deploy.yaml deploy.yaml
   sluice diff live:web settings -b '*' -i '*'
   sluice diff 'flags:-b * -i *' istio.rules`,
