@@ -50,7 +50,8 @@ func (k Kernel) Check(ctx context.Context, path string, c builder.Config) error 
 	return &Error{Code: CodeVerify, Message: message, Details: drift[0]}
 }
 
-// Remove implements [Rules]. It is no error if the namespace is gone.
+// Remove implements [Rules]. It is no error if the namespace is gone, or is the
+// host's, which Apply refuses too.
 func (k Kernel) Remove(ctx context.Context, path string) error {
 	ns, err := open(path)
 	if gone(err) {
@@ -60,10 +61,15 @@ func (k Kernel) Remove(ctx context.Context, path string) error {
 		return unusable(err)
 	}
 	defer ns.Close()
-	return coded("the container's rules could not be removed", within(ns, func() error {
+	err = within(ns, func() error {
 		_, err := interception.Clean(ctx, k.Options)
 		return err
-	}))
+	})
+	var host *netns.HostError
+	if errors.As(err, &host) {
+		return nil
+	}
+	return coded("the container's rules could not be removed", err)
 }
 
 // gone: the runtime has deleted the namespace, or left an empty file in its place.

@@ -2,11 +2,13 @@ package cni
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // MaxLog bounds the log file in bytes. A full one becomes FILE.1, in place of
@@ -49,8 +51,13 @@ func openBounded(file string) (*os.File, error) {
 		return nil, err
 	}
 	info, err := f.Stat()
-	if err != nil || info.Size() < MaxLog {
-		return f, err
+	switch {
+	case err != nil:
+		return nil, errors.Join(err, f.Close())
+	case !info.Mode().IsRegular():
+		return nil, errors.Join(fmt.Errorf("%s is no regular file (%s)", file, info.Mode()), f.Close())
+	case info.Size() < MaxLog:
+		return f, nil
 	}
 	current, err := os.Stat(file)
 	if err == nil && os.SameFile(info, current) && os.Rename(file, file+".1") != nil {
@@ -59,8 +66,10 @@ func openBounded(file string) (*os.File, error) {
 	return openAppend(file)
 }
 
+// openAppend does not wait: what is no regular file after all (openBounded looks)
+// may be a FIFO, whose opening waits for a reader.
 func openAppend(file string) (*os.File, error) {
-	const flags = os.O_APPEND | os.O_CREATE | os.O_WRONLY
+	const flags = os.O_APPEND | os.O_CREATE | os.O_WRONLY | syscall.O_NONBLOCK
 	f, err := os.OpenFile(file, flags, 0o600)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return f, err

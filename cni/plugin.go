@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluicemesh/sluice/builder"
+	"github.com/sluicemesh/sluice/cni/netconf"
 	"github.com/sluicemesh/sluice/cni/podapi"
 )
 
@@ -58,24 +59,22 @@ type Plugin struct {
 
 // Run serves one call and returns the process's exit code, 0 or 1.
 func (p Plugin) Run(ctx context.Context) int {
-	if p.Getenv("CNI_COMMAND") == "VERSION" {
-		return p.version()
-	}
 	begin := p.Now()
-	r, err := readRequest(p.Getenv, p.Stdin)
-	if err != nil {
-		return p.fail(newest, err)
+	doc, err := readInput(p.Stdin, netconf.DefaultTimeout)
+	if p.Getenv("CNI_COMMAND") == "VERSION" {
+		return p.version(doc)
 	}
-	v, err := r.verb()
-	if err != nil {
-		return p.fail(answerVersion(r), err)
-	}
+	r := readRequest(p.Getenv, doc)
 	log, closeLog := openLog(p.Stderr, r.Config.LogFile, r.Config.LogLevel)
 	defer closeLog()
 	ctx, cancel := context.WithDeadline(ctx, begin.Add(r.Config.Timeout))
 	defer cancel()
 	c := &call{Plugin: p, Request: r, ctx: ctx, begin: begin, log: log.With("verb", r.Verb, "container", r.ContainerID)}
-	if err := v.run(c); err != nil {
+	if err == nil {
+		err = c.serve()
+	}
+	if err != nil {
+		c.reportUndecided(err)
 		return p.fail(answerVersion(r), err)
 	}
 	return 0
@@ -85,9 +84,18 @@ func (p Plugin) Run(ctx context.Context) int {
 type call struct {
 	Plugin
 	Request
-	ctx   context.Context
-	begin time.Time
-	log   *slog.Logger
+	ctx      context.Context
+	begin    time.Time
+	log      *slog.Logger
+	reported bool // the call's one line is written
+}
+
+func (c *call) serve() error {
+	v, err := c.verb()
+	if err != nil {
+		return err
+	}
+	return v.run(c)
 }
 
 // answerVersion is the config's version where it is one, else our newest.
@@ -105,10 +113,10 @@ func (p Plugin) fail(version string, err error) int {
 }
 
 // version answers VERSION, in the version that the caller asks in.
-func (p Plugin) version() int {
+func (p Plugin) version(input []byte) int {
 	var asked struct{ CNIVersion string }
 	// An old runtime sends nothing; garbage gets the answer of today.
-	_ = json.NewDecoder(io.LimitReader(p.Stdin, MaxInput)).Decode(&asked)
+	_ = json.Unmarshal(input, &asked)
 	if asked.CNIVersion == "" {
 		asked.CNIVersion = newest
 	}

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -47,11 +45,15 @@ func (a *fakeAgent) Note(_ context.Context, _ string, r podapi.Report) error {
 
 // fakeRules notes what is asked of it, in order.
 type fakeRules struct {
-	did []string
-	err error
+	did    []string
+	err    error
+	before func() // runs before each is noted
 }
 
 func (r *fakeRules) note(what, netns string) error {
+	if r.before != nil {
+		r.before()
+	}
 	r.did = append(r.did, what+" "+netns)
 	return r.err
 }
@@ -251,66 +253,6 @@ func TestDelOfAPodChangesNothing(t *testing.T) {
 	}
 }
 
-func TestStaticSettingsAreRemovedByTheInterfaceThatBroughtThem(t *testing.T) {
-	h := newHost(t)
-	static := config(`"interception":{"proxy-uid":7}`)
-	for _, step := range []struct{ verb, env, want string }{
-		{"ADD", "CNI_IFNAME=eth0", "[apply uid 7 /run/netns/x]"},
-		{"ADD", "CNI_IFNAME=eth1", "[apply uid 7 /run/netns/x]"}, // same wish: apply finds nothing to do
-		{"DEL", "CNI_IFNAME=eth1", "[]"},
-		{"DEL", "CNI_IFNAME=eth0", "[remove /run/netns/x]"},
-		{"DEL", "CNI_IFNAME=eth0", "[]"}, // it comes twice
-	} {
-		h.rules.did = nil
-		code, out := h.call(step.verb, static, step.env)
-		if got := fmt.Sprint(h.rules.did); code != 0 || got != step.want {
-			t.Errorf("%s %s: got %d %s %s, want %s", step.verb, step.env, code, out, got, step.want)
-		}
-	}
-}
-
-func TestDelWithoutNamespaceForgetsTheContainer(t *testing.T) {
-	h := newHost(t)
-	h.call("ADD", config(`"interception":{}`))
-	if code, out := h.call("DEL", config(), "CNI_NETNS="); code != 0 || len(h.rules.did) != 1 {
-		t.Errorf("got %d %s, rules %v", code, out, h.rules.did)
-	}
-	if ifname, err := h.memory.Recall("c1"); ifname != "" || err != nil {
-		t.Error("the container is still remembered", ifname, err)
-	}
-}
-
-func TestAFailedStaticAddIsNotRemembered(t *testing.T) {
-	h := newHost(t)
-	h.rules.err = errors.New("no")
-	h.call("ADD", config(`"interception":{}`))
-	if ifname, err := h.memory.Recall("c1"); ifname != "" || err != nil {
-		t.Error("a failed ADD is remembered", ifname, err)
-	}
-}
-
-func TestDelThatCannotReadWhatItRememberedFails(t *testing.T) {
-	h := newHost(t)
-	h.call("ADD", config(`"interception":{}`))
-	if err := errors.Join(h.memory.Forget("c1"), os.Mkdir(filepath.Join(string(h.memory), "c1"), 0o700)); err != nil {
-		t.Fatal(err)
-	}
-	if code, out := h.call("DEL", config()); code == 0 || len(h.rules.did) != 1 {
-		t.Errorf("got %d %s, rules %v; want an error and no removal", code, out, h.rules.did)
-	}
-}
-
-func TestAnAddThatWasEndedBeforeItCouldRememberIsRememberedByTheNext(t *testing.T) {
-	h := newHost(t)
-	if err := os.WriteFile(filepath.Join(string(h.memory), "c1"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	h.call("ADD", config(`"interception":{}`))
-	if ifname, err := h.memory.Recall("c1"); ifname != "eth0" || err != nil {
-		t.Errorf("got %q, %v; want eth0", ifname, err)
-	}
-}
-
 func TestSettingsOfOneContainerThroughCNIArgs(t *testing.T) {
 	h := newHost(t)
 	args := "CNI_ARGS=SLUICE_CONFIG=" + base64.RawURLEncoding.EncodeToString([]byte(`{"proxy-uid":9}`))
@@ -395,34 +337,6 @@ func TestTheAgentLearnsEveryDecision(t *testing.T) {
 	}
 	if want := "[ADD program meshed 0 ADD pass not-injected 0 ADD error meshed 102]"; fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %s", got, want)
-	}
-}
-
-func TestTheLogHasOneLineForADecisionAndIsBounded(t *testing.T) {
-	h := newHost(t)
-	file := filepath.Join(t.TempDir(), "new", "cni.log")
-	conf := config(unmeshed, `"log_file":"`+file+`"`)
-	h.call("ADD", conf, "CNI_ARGS="+ofCart)
-	text, err := os.ReadFile(file)
-	if err != nil || strings.Count(string(text), "\n") != 1 || !strings.Contains(string(text), "reason=not-injected") || h.stderr.String() != string(text) {
-		t.Errorf("got file %q (%v) and stderr %q, want one equal line each", text, err, h.stderr.String())
-	}
-	if err := os.WriteFile(file, bytes.Repeat([]byte("x\n"), MaxLog/2), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	h.call("ADD", conf, "CNI_ARGS="+ofCart)
-	for name, want := range map[string]bool{file: true, file + ".1": false} {
-		info, err := os.Stat(name)
-		if err != nil || (info.Size() < 1<<10) != want {
-			t.Errorf("%s: got %v, %v; want small: %v", filepath.Base(name), info, err, want)
-		}
-	}
-}
-
-func TestALogFileThatCannotBeWrittenStopsNoPod(t *testing.T) {
-	h := newHost(t)
-	if code, out := h.call("ADD", config(unmeshed, `"log_file":"/proc/nowhere/x"`), "CNI_ARGS="+ofCart); code != 0 || !strings.Contains(h.stderr.String(), "log file") {
-		t.Errorf("got %d %s, stderr %q", code, out, h.stderr.String())
 	}
 }
 

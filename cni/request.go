@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicemesh/sluice/cni/netconf"
 )
@@ -33,40 +34,60 @@ type Request struct {
 
 // verb is one command of the specification.
 type verb struct {
-	name  string
-	since string // first version that has it
-	needs []string
-	run   func(*call) error
+	name    string
+	since   string // first version that has it
+	decides bool   // goes through the decision table, which has a row for a bad config
+	needs   []string
+	run     func(*call) error
 }
 
 func verbs() []verb {
 	return []verb{
-		{"ADD", "0.3.0", []string{"CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"}, (*call).add},
-		{"CHECK", "0.4.0", []string{"CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"}, (*call).check},
-		{"DEL", "0.3.0", []string{"CNI_CONTAINERID", "CNI_IFNAME"}, (*call).del},
-		{"GC", "1.1.0", nil, (*call).gc},
-		{"STATUS", "1.1.0", nil, (*call).status},
+		{"ADD", "0.3.0", true, []string{"CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"}, (*call).add},
+		{"CHECK", "0.4.0", true, []string{"CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"}, (*call).check},
+		{"DEL", "0.3.0", false, []string{"CNI_CONTAINERID", "CNI_IFNAME"}, (*call).del},
+		{"GC", "1.1.0", false, nil, (*call).gc},
+		{"STATUS", "1.1.0", false, nil, (*call).status},
 	}
 }
 
-// readRequest reads environment and standard input. What is wrong with the
-// configuration or CNI_ARGS is part of the request: the decision says whether
-// it matters.
-func readRequest(getenv func(string) string, stdin io.Reader) (Request, error) {
+// readInput reads standard input to its end. A read cannot be called off, so
+// one that takes too long is left alone: the process ends without it.
+func readInput(stdin io.Reader, within time.Duration) ([]byte, error) {
+	type input struct {
+		doc []byte
+		err error
+	}
+	read := make(chan input, 1)
+	go func() {
+		doc, err := io.ReadAll(io.LimitReader(stdin, MaxInput+1))
+		read <- input{doc, err}
+	}()
+	select {
+	case in := <-read:
+		switch {
+		case in.err != nil:
+			return nil, failf(CodeInput, "cannot read the network config: %v", in.err)
+		case len(in.doc) > MaxInput:
+			return nil, failf(CodeConfig, "the network config is larger than %d bytes", MaxInput)
+		}
+		return in.doc, nil
+	case <-time.After(within):
+		return nil, failf(CodeInput, "cannot read the network config: standard input did not end within %s", within)
+	}
+}
+
+// readRequest reads environment and network config. What is wrong with the
+// config or CNI_ARGS is part of the request: the decision says whether it
+// matters.
+func readRequest(getenv func(string) string, doc []byte) Request {
 	r := Request{
 		Verb: getenv("CNI_COMMAND"), ContainerID: getenv("CNI_CONTAINERID"),
 		Netns: getenv("CNI_NETNS"), Ifname: getenv("CNI_IFNAME"),
 	}
-	doc, err := io.ReadAll(io.LimitReader(stdin, MaxInput+1))
-	if err != nil {
-		return r, failf(CodeInput, "cannot read the network config: %v", err)
-	}
-	if len(doc) > MaxInput {
-		return r, failf(CodeConfig, "the network config is larger than %d bytes", MaxInput)
-	}
 	r.Config, r.ConfigErr = netconf.Parse(doc)
 	r.Args, r.ArgsErr = netconf.ParseArgs(getenv("CNI_ARGS"))
-	return r, nil
+	return r
 }
 
 // verb finds the command and checks that everything it needs is there.
@@ -77,11 +98,13 @@ func (r Request) verb() (verb, error) {
 		return verb{}, failf(CodeEnvironment, "CNI_COMMAND is %q; want ADD, CHECK, DEL, GC, STATUS or VERSION", r.Verb)
 	}
 	v := all[i]
-	if r.ConfigErr != nil {
+	switch {
+	case r.ConfigErr == nil:
+		if err := r.checkVersion(v); err != nil {
+			return v, err
+		}
+	case !v.decides:
 		return v, &Error{Code: CodeConfig, Message: r.ConfigErr.Error(), Err: r.ConfigErr}
-	}
-	if err := r.checkVersion(v); err != nil {
-		return v, err
 	}
 	return v, r.checkNames(v)
 }

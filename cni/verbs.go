@@ -18,34 +18,56 @@ const (
 	tellTimeout = 100 * time.Millisecond
 )
 
-// add programs the container if the decision says so.
+// add programs the container if the decision says so. What it will answer is
+// known before, so that nothing is programmed for a call that fails.
 func (c *call) add() error {
 	d := c.decide()
-	applied, err := c.obey(d)
+	answer, err := result(c.Config.CNIVersion, c.Config.PrevResult)
+	var applied Applied
+	if err == nil {
+		d, applied, err = c.obey(d)
+	}
 	c.report(d, applied, err)
 	if err != nil {
 		return err
 	}
-	return c.printResult()
+	_, err = fmt.Fprintf(c.Stdout, "%s\n", answer)
+	return err
 }
 
-func (c *call) obey(d decide.Decision) (Applied, error) {
+// obey does what the decision says, or what it became on the way.
+func (c *call) obey(d decide.Decision) (decide.Decision, Applied, error) {
+	if d.Reason == decide.StaticSettings {
+		var err error
+		if d, err = c.claim(d); err != nil {
+			return d, Applied{}, err
+		}
+	}
 	switch d.Outcome {
 	case decide.Pass:
-		return Applied{}, nil
+		return d, Applied{}, nil
 	case decide.Fail:
-		return Applied{}, refusal(d)
+		return d, Applied{}, c.refusal(d)
 	}
 	applied, err := c.Rules.Apply(c.ctx, c.Netns, d.Config)
-	if err != nil || d.Row != staticRow {
-		return applied, err
-	}
-	return applied, c.Memory.Remember(c.ContainerID, c.Ifname)
+	return d, applied, err
 }
 
-// staticRow is the row of the decision table for containers that are no
-// Kubernetes pods: the only ones whose rules DEL removes.
-const staticRow = 2
+// claim notes whose DEL removes the rules before there are any: an ADD that is
+// killed, or fails in any other way, leaves nothing that DEL does not find.
+// Of interfaces that come at the same time one is the first.
+func (c *call) claim(d decide.Decision) (decide.Decision, error) {
+	first, err := c.Memory.Claim(c.ContainerID, c.Ifname)
+	switch {
+	case err != nil:
+		return d, &Error{
+			Code: CodeApply, Message: "nothing was programmed, since DEL would not remove it", Details: "it cannot be noted: " + err.Error(), Err: err,
+		}
+	case first != c.Ifname:
+		return c.decideAfter(first), nil
+	}
+	return d, nil
+}
 
 // check compares the namespace with what ADD would program.
 func (c *call) check() error {
@@ -53,7 +75,7 @@ func (c *call) check() error {
 	err := error(nil)
 	switch d.Outcome {
 	case decide.Fail:
-		err = refusal(d)
+		err = c.refusal(d)
 	case decide.Program:
 		err = c.Rules.Check(c.ctx, c.Netns, d.Config)
 	}
@@ -101,9 +123,19 @@ func (c *call) status() error {
 	return nil
 }
 
-// decide goes through the table, and asks the agent if a row needs the pod.
+// decide decides by what is remembered of the container. Where that cannot be
+// read, ADD cannot claim the container either, and CHECK compares.
 func (c *call) decide() decide.Decision {
-	f := decide.Facts{Args: c.Args, ArgsErr: c.ArgsErr, Config: c.Config, ConfigErr: c.ConfigErr}
+	if c.Args.Kubernetes() {
+		return c.decideAfter("")
+	}
+	first, _ := c.Memory.Recall(c.ContainerID)
+	return c.decideAfter(first)
+}
+
+// decideAfter goes through the table, and asks the agent if a row needs the pod.
+func (c *call) decideAfter(first string) decide.Decision {
+	f := decide.Facts{Args: c.Args, ArgsErr: c.ArgsErr, Config: c.Config, ConfigErr: c.ConfigErr, Interface: c.Ifname, First: first}
 	d := decide.Decide(f)
 	if d.Outcome != decide.Ask {
 		return d
@@ -132,20 +164,24 @@ func (c *call) ask() (*podapi.Pod, error) {
 	return res.Pod, nil
 }
 
-func refusal(d decide.Decision) error {
-	return &Error{Code: d.Code, Message: d.Detail, Details: details(d), Err: errors.Join(d.Errs...)}
+func (c *call) refusal(d decide.Decision) error {
+	return &Error{Code: d.Code, Message: d.Detail, Details: c.details(d), Err: errors.Join(d.Errs...)}
 }
 
 // details leaves out what the sentence says already.
-func details(d decide.Decision) string {
-	if d.Code == decide.CodeTryAgain {
-		return "the pod is not started, since it would not be captured; the runtime tries again"
+func (c *call) details(d decide.Decision) string {
+	switch {
+	case d.Code != decide.CodeTryAgain:
+		return joinErrors(d.Errs)
+	case c.Verb == "CHECK":
+		return "the pod's rules were not compared, and nothing was changed"
 	}
-	return joinErrors(d.Errs)
+	return "the pod is not started, since it would not be captured; the runtime tries again"
 }
 
 // report writes the one log line of a decision and tells the agent.
 func (c *call) report(d decide.Decision, a Applied, err error) {
+	c.reported = true
 	r := podapi.Report{
 		Verb: c.Verb, Namespace: c.Args.Namespace, Name: c.Args.Name, UID: c.Args.UID, ContainerID: c.ContainerID,
 		Outcome: string(d.Outcome), Reason: d.Reason, Backend: a.Backend, Micros: c.Now().Sub(c.begin).Microseconds(),
@@ -162,6 +198,17 @@ func (c *call) report(d decide.Decision, a Applied, err error) {
 		c.log.Debug("the agent was not told", "error", err)
 	}
 }
+
+// reportUndecided reports an error that no decision came before: a call that
+// cannot be understood, or a verb that decides nothing.
+func (c *call) reportUndecided(err error) {
+	if !c.reported {
+		c.report(decide.Decision{Outcome: decide.Fail, Reason: undecided, Detail: "no decision was made"}, Applied{}, err)
+	}
+}
+
+// undecided is the reason of such a report.
+const undecided = "undecided"
 
 func (c *call) logReport(d decide.Decision, r podapi.Report) {
 	for _, w := range append(r.Warnings, c.Config.Warnings...) {
@@ -186,14 +233,4 @@ func (c *call) speak(to func(context.Context, string, podapi.Report) error, r po
 	ctx, cancel := context.WithTimeout(c.ctx, tellTimeout)
 	defer cancel()
 	return to(ctx, c.Config.Socket, r)
-}
-
-// printResult ends a successful ADD.
-func (c *call) printResult() error {
-	doc, err := result(c.Config.CNIVersion, c.Config.PrevResult)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(c.Stdout, "%s\n", doc)
-	return err
 }

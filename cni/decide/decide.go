@@ -32,6 +32,11 @@ type Facts struct {
 	Config    netconf.Config
 	ConfigErr error // the network configuration could not be read
 
+	// Interface is the one that the call is for, and First the one for which
+	// this container was programmed before. They matter without Kubernetes only;
+	// First is empty where nothing was, or nothing is known.
+	Interface, First string
+
 	// Asked is true once the agent has been asked; then Pod is the answer, or
 	// nil and PodErr says why there is none.
 	Asked  bool
@@ -56,6 +61,10 @@ type Decision struct {
 	Code uint
 	Errs []error
 }
+
+// StaticSettings is the reason of the row by which containers that are no
+// Kubernetes pods are programmed: the only ones whose rules DEL removes.
+const StaticSettings = "static-settings"
 
 // row is a condition and what follows; the first row that holds decides.
 type row struct {
@@ -83,9 +92,10 @@ func table() []row {
 	return []row{
 		{1, "bad-cni-args", Fail, argsUnreadable, text("CNI_ARGS cannot be read"), failArgs},
 		{1, "bad-config", Fail, configUnreadable, text("the network config cannot be read"), failConfig},
+		{2, "second-interface", Pass, secondInterface, secondDetail, nil},
 		{2, "bad-config-value", Fail, invalidStatic, text("the network config has bad values"), failConfigValues},
 		{2, "mode-none", Pass, staticNone, text("no Kubernetes pod; the settings say mode NONE"), nil},
-		{2, "static-settings", Program, static, text("no Kubernetes pod; the network config's or CNI_ARGS' settings hold"), useStatic},
+		{2, StaticSettings, Program, static, text("no Kubernetes pod; the network config's or CNI_ARGS' settings hold"), useStatic},
 		{2, "no-kubernetes-pod", Pass, notKubernetes, text("no Kubernetes pod, and no settings in the network config"), nil},
 		{3, "namespace-excluded", Pass, excluded, namespaceDetail, nil},
 		{4, "not-injected", Pass, knownUnmeshed, text("the annotations carry no " + podapi.StatusAnnotation), nil},
@@ -113,6 +123,18 @@ func configUnreadable(f *Facts) bool { return f.ConfigErr != nil }
 
 func static(f *Facts) bool {
 	return notKubernetes(f) && (f.Config.HasStatic || f.Args.HasConfig)
+}
+
+// secondInterface leaves a container as its first interface has made it: the
+// rules are the namespace's, and the settings of another network may differ.
+// A container starts only if the ADD of each of its interfaces has succeeded,
+// that of the first one too.
+func secondInterface(f *Facts) bool {
+	return static(f) && f.First != "" && f.First != f.Interface
+}
+
+func secondDetail(f *Facts) string {
+	return "the container was programmed for its interface " + f.First + ", whose settings hold"
 }
 
 func notKubernetes(f *Facts) bool { return !f.Args.Kubernetes() }

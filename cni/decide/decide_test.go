@@ -27,12 +27,15 @@ func meshed(annotations, labels, inits, containers string) string {
 	return fmt.Sprintf(meshedPod, annotations, labels, inits, containers)
 }
 
-// facts are what the plugin would have. A pod of "-" means not asked yet.
+// facts are what the plugin would have for eth1. A pod of "-" means not asked
+// yet; FIRST in CNI_ARGS stands for what the plugin remembers.
 func facts(t *testing.T, args, config, pod string) Facts {
 	t.Helper()
 	var f Facts
 	f.Args, f.ArgsErr = netconf.ParseArgs(args)
 	f.Config, f.ConfigErr = netconf.Parse([]byte(config))
+	f.Interface = "eth1"
+	_, f.First, _ = strings.Cut(args, "FIRST=")
 	if pod == "-" {
 		return f
 	}
@@ -68,6 +71,10 @@ func TestEveryRowOfTheTable(t *testing.T) {
 		{"static settings", "", `{"interception":{"proxy-uid":5}}`, "-", 2, "static-settings", Program, 0},
 		{"static settings of the container", sluiceConfig, `{"allow_args":true}`, "-", 2, "static-settings", Program, 0},
 		{"static settings of the container bad", "SLUICE_CONFIG=" + base64.RawURLEncoding.EncodeToString([]byte(`{"proxy-uid":"x"}`)), `{"allow_args":true}`, "-", 1, "bad-cni-args", Fail, CodeArgs},
+		{"second interface", "FIRST=eth0", `{"interception":{"proxy-uid":5}}`, "-", 2, "second-interface", Pass, 0},
+		{"second interface, settings bad", "FIRST=eth0", `{"interception":{"proxy-uid":-1}}`, "-", 2, "second-interface", Pass, 0},
+		{"second interface, no settings", "FIRST=eth0", `{}`, "-", 2, "no-kubernetes-pod", Pass, 0},
+		{"first interface again", "FIRST=eth1", `{"interception":{"proxy-uid":5}}`, "-", 2, "static-settings", Program, 0},
 		{"static settings bad", "", `{"interception":{"proxy-uid":-1}}`, "-", 2, "bad-config-value", Fail, CodeConfig},
 		{"static settings unknown", "", `{"interception":{"proxy":1}}`, "-", 2, "bad-config-value", Fail, CodeConfig},
 		{"static settings contradictory", "", `{"interception":{"envoy-port":15006}}`, "-", 2, "bad-config-value", Fail, CodeConfig},

@@ -84,18 +84,18 @@ func (p *Problem) Error() string {
 }
 
 // Parse reads a network configuration of any size that the caller admits. The
-// error is for one that is no JSON object.
+// error is for one that is no JSON object; the defaults come with it.
 func Parse(doc []byte) (Config, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(doc, &fields); err != nil {
-		return Config{}, fmt.Errorf("network config is no JSON object: %w", err)
-	}
-	if fields == nil {
-		return Config{}, errors.New("network config is null")
-	}
 	c := Config{
 		LogLevel: DefaultLevel, Socket: DefaultSocket, Timeout: DefaultTimeout, AgentRequired: Meshed,
 		ExcludeNamespaces: []string{"kube-system", "sluice-system"},
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(doc, &fields); err != nil {
+		return c, noObject(err)
+	}
+	if fields == nil {
+		return c, errors.New("network config is null")
 	}
 	for _, k := range keys() {
 		if v, ok := fields[k.name]; ok {
@@ -108,6 +108,17 @@ func Parse(doc []byte) (Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// noObject says what there is in place of an object, without the words of the
+// program.
+func noObject(err error) error {
+	const message = "network config is no JSON object"
+	var other *json.UnmarshalTypeError
+	if errors.As(err, &other) {
+		return fmt.Errorf("%s: it is of the type %s", message, other.Value)
+	}
+	return fmt.Errorf("%s: %w", message, err)
 }
 
 // Known tells whether the plugin knows a top-level key, be it only to ignore it.

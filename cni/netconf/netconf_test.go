@@ -116,9 +116,15 @@ func TestAnEmptySetOfAnnotationsDoesNotCountAndThatIsSaid(t *testing.T) {
 
 func TestWhatIsNoObjectIsAnError(t *testing.T) {
 	const none = "network config is no JSON object: "
-	for doc, want := range map[string]string{"": none, "{": none, "[]": none, "null": "network config is null", `"x"`: none, "{} {}": none} {
-		if _, err := Parse([]byte(doc)); err == nil || !strings.HasPrefix(err.Error(), want) {
+	for doc, want := range map[string]string{
+		"": none, "{": none, "[]": none + "it is of the type array", "null": "network config is null", `"x"`: none + "it is of the type string", "{} {}": none,
+	} {
+		c, err := Parse([]byte(doc))
+		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "Go value") {
 			t.Errorf("Parse(%q): got %v, want %s", doc, err, want)
+		}
+		if got, want := fmt.Sprintf("%+v", c), fmt.Sprintf("%+v", parse(t, `{}`)); got != want {
+			t.Errorf("Parse(%q): got\n%s\nwant the defaults\n%s", doc, got, want)
 		}
 	}
 }

@@ -101,6 +101,28 @@ func TestPluginKilledAtEveryStepOfAddTheNextAddFinishes(t *testing.T) {
 	})
 }
 
+// A runtime calls DEL after an ADD that it had to kill, and must find all that
+// this one has begun.
+func TestPluginKilledAtEveryStepOfAddTheNextDelLeavesNothing(t *testing.T) {
+	eachPlugin(t, func(t *testing.T, p plugin) {
+		p.must("ADD")
+		p.must("DEL") // what tables and modules there are, stays
+		before := p.Pod.State()
+		points := 0
+		for n := first(); ; n, points = n+*every, points+1 {
+			at, dead, _, _ := p.disturb("ADD", n, Action{Kill: All})
+			p.must("DEL")
+			if !dead {
+				break
+			}
+			if diff := p.differs(before); diff != "" {
+				t.Errorf("ADD killed at %s, then DEL, this is left or lost:\n%s", at, diff)
+			}
+		}
+		record(t, "kill the plugin's ADD, then DEL", points, 0)
+	})
+}
+
 func TestPluginKilledAtEveryStepOfDelTheNextDelLeavesNothing(t *testing.T) {
 	eachPlugin(t, func(t *testing.T, p plugin) {
 		p.must("ADD")
