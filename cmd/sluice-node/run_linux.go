@@ -49,7 +49,7 @@ func (o *options) register(f *flag.FlagSet) {
 	f.StringVar(&o.labelValue, "repair-label-value", "true", "and its value")
 	f.StringVar(&o.proc, "proc", "/proc", "where the host's /proc is seen, for repair")
 	f.StringVar(&o.namespace, "namespace", "", "this DaemonSet's namespace, for --uninstall-with")
-	f.StringVar(&o.daemonSet, "uninstall-with", "", "uninstall at the end if the DaemonSet of this name is being deleted or gone")
+	f.StringVar(&o.daemonSet, "uninstall-with", "", "uninstall at the end if the DaemonSet of this name, or its namespace, is being deleted or gone")
 	registerGrace(f, &o.grace)
 }
 
@@ -102,7 +102,7 @@ func (o *options) agent(client kubernetes.Interface, w io.Writer) (*agent.Agent,
 	}
 	return &agent.Agent{
 		Client: client, Node: o.node, Log: log, Socket: o.socket, HTTP: listener, Profiles: o.pprof,
-		Installer: installer, Delay: rand.N(max(o.jitter, 1)), Taint: o.taint,
+		Installer: installer, Delay: rand.N(max(o.jitter, 1)), Taint: o.taint, Namespace: o.namespace,
 		Modes: modes, Verdict: repair.Verdict{Container: o.container, ExitCode: int32(o.exitCode)},
 		Hands: repair.Hands{
 			Client: client, Config: config, Log: log, LabelKey: o.labelKey, LabelValue: o.labelValue,
@@ -141,7 +141,7 @@ func (o *options) leave(a *agent.Agent) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second+o.grace)
 	defer cancel()
-	gone, err := agent.Retired(ctx, a.Client, o.namespace, o.daemonSet)
+	gone, err := a.Retired(ctx, o.daemonSet)
 	a.Log.Info("ending", "retired", gone, "err", err)
 	if !gone {
 		return nil

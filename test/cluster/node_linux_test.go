@@ -174,6 +174,7 @@ func rights(s *scene) {
 	for what, want := range map[string]string{
 		"list pods": "yes", "delete pods": "yes", "create events": "yes",
 		"get secrets": "no", "list secrets": "no", "create pods": "no", "patch pods": "no", "patch nodes": "no", "get configmaps": "no", "create pods/exec": "no",
+		"list namespaces": "no", "watch namespaces": "no", "get namespaces": "no",
 	} {
 		s.mayDo(what, want)
 	}
@@ -181,7 +182,8 @@ func rights(s *scene) {
 
 func uninstall(s *scene, original []byte) {
 	running, plain := s.ready("shop", "cart"), s.ready("plain", "cart")
-	s.retire()
+	s.Kubectl(s.Manifest(shippedFile), "delete", "--wait=false", "-f", "-") // the agent's rights go before the agent
+	s.pluginGone()
 	if got := s.conf(); !bytes.Equal(got, original) {
 		s.t.Errorf("configuration: got\n%s\nwant the primary's own\n%s", got, original)
 	}

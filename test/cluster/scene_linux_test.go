@@ -196,6 +196,11 @@ func (s *scene) can(verb, resource string) string {
 func (s *scene) retire() {
 	s.t.Helper()
 	s.Kubectl("", "delete", "daemonset", "sluice-node", "-n", "sluice-system")
+	s.pluginGone()
+}
+
+func (s *scene) pluginGone() {
+	s.t.Helper()
 	s.Await("the plugin to be gone", func() error {
 		if _, err := os.Stat(filepath.Join(s.BinDir(), "sluice-cni")); err == nil {
 			return fmt.Errorf("it is there")

@@ -16,8 +16,10 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/sluicemesh/sluice/cni/node/events"
@@ -47,8 +49,11 @@ type Agent struct {
 	Modes   []repair.Mode
 	// Taint is the start-up taint's key; empty means none.
 	Taint string
+	// Namespace is the agent's own, for Retired; empty means that nobody asks.
+	Namespace string
 
 	state   State
+	ending  atomic.Bool // the namespace has been seen being deleted
 	metrics *metrics.Set
 	told    chan events.Event
 }
@@ -62,18 +67,19 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	socket, err := podapi.Listen(a.Socket)
+	socket, err := openDoor(a.Socket)
 	if err != nil {
 		return err
 	}
 	a.told = make(chan events.Event, 256)
 	server := podapi.Server{Handler: handler{watch.Source(), a.metrics, a.told, a.Log}}
 	parts := []func(context.Context) error{
-		func(ctx context.Context) error { return server.Serve(ctx, socket) },
+		func(ctx context.Context) error { return a.serveSocket(ctx, server, socket) },
+		a.followNamespace,
 		func(ctx context.Context) error { watch.Run(ctx, a.Delay); return nil },
 		func(ctx context.Context) error { return a.serveHTTP(ctx) },
 		func(ctx context.Context) error { return a.install(ctx) },
-		func(ctx context.Context) error { a.tellEvents(ctx); return nil },
+		func(ctx context.Context) error { a.tellEvents(ctx, watch.Source()); return nil },
 		func(ctx context.Context) error { a.followReadiness(ctx, watch); return nil },
 	}
 	if len(a.Modes) > 0 {
@@ -171,17 +177,32 @@ func (a *Agent) tellReverts(p install.Pass) {
 }
 
 // tellEvents makes Events one after the other.
-func (a *Agent) tellEvents(ctx context.Context) {
+func (a *Agent) tellEvents(ctx context.Context, known pods.Source) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case e := <-a.told:
+			e.UID = uidOf(ctx, known, e)
 			if _, err := a.Hands.Events.Tell(ctx, e); err != nil {
 				a.Log.Warn("event not made", "about", e.Namespace+"/"+e.Name, "reason", e.Reason, "err", err)
 			}
 		}
 	}
+}
+
+// uidOf is the uid that the API server knows the pod by: the runtime, and so
+// the plugin, has another for a static pod, under which nobody would find the
+// Event.
+func uidOf(ctx context.Context, known pods.Source, e events.Event) types.UID {
+	if e.Node {
+		return e.UID
+	}
+	res, _ := known.Answer(ctx, podapi.Request{Namespace: e.Namespace, Name: e.Name, UID: string(e.UID)})
+	if !res.Found {
+		return e.UID
+	}
+	return types.UID(res.Pod.UID)
 }
 
 // followReadiness mirrors the state into the metric and takes the start-up

@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
@@ -134,7 +133,7 @@ func TestTheNodeIsReadyOnlyOnceInstalledWatchingAndSynced(t *testing.T) {
 	n := newNode(t, pod("cart", "u1")).start()
 	eventually(t, "health", func() bool { code, _ := n.get("/healthz"); return code == 200 })
 	eventually(t, "synced pods", func() bool { _, body := n.get("/readyz"); return strings.Contains(body, "pods synced: true") })
-	if code, body := n.get("/readyz"); code != 503 || !strings.Contains(body, "installed: false") {
+	if code, body := n.get("/readyz"); code != 503 || !strings.Contains(body, "installed: false") || !strings.Contains(body, "socket: true") {
 		t.Errorf("without a configuration: got %d %q, want 503 and why", code, body)
 	}
 	n.primary("10-calico.conflist")
@@ -207,20 +206,4 @@ func TestAnEndLeavesEverythingInPlaceAndNothingRunning(t *testing.T) {
 		t.Errorf("plugin: got %v, want it still there", err)
 	}
 	eventually(t, "no goroutine more than before", func() bool { return runtime.NumGoroutine() <= before })
-}
-
-func TestOnlyAnEndingDaemonSetRetiresTheAgent(t *testing.T) {
-	client := fake.NewClientset(&appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "sluice-system", Name: "sluice-node"}})
-	for name, want := range map[string]bool{"sluice-node": false, "gone": true} {
-		if got, err := Retired(t.Context(), client, "sluice-system", name); err != nil || got != want {
-			t.Errorf("%s: got %v, %v; want %v", name, got, err, want)
-		}
-	}
-	away, cancel := context.WithCancel(t.Context())
-	cancel()
-	refused := fake.NewClientset()
-	refused.PrependReactor("get", "daemonsets", forbid)
-	if got, err := Retired(away, refused, "sluice-system", "sluice-node"); err == nil || got {
-		t.Errorf("refused: got %v, %v; want no and an error: a refusal proves nothing", got, err)
-	}
 }

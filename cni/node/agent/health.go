@@ -11,6 +11,7 @@ import (
 
 // State is what readiness is made of.
 type State struct {
+	Reachable atomic.Bool // plugins find the socket
 	Installed atomic.Bool // the plugin and its entry are in place
 	Watching  atomic.Bool // the host's configuration is being watched
 	Synced    atomic.Bool // every pod of the node is known
@@ -18,10 +19,13 @@ type State struct {
 
 // Ready reports whether pods that start now pass through the plugin and find
 // the agent knowing.
-func (s *State) Ready() bool { return s.Installed.Load() && s.Watching.Load() && s.Synced.Load() }
+func (s *State) Ready() bool {
+	return s.Installed.Load() && s.Watching.Load() && s.Synced.Load() && s.Reachable.Load()
+}
 
 func (s *State) String() string {
-	return fmt.Sprintf("installed: %v\nwatching: %v\npods synced: %v\n", s.Installed.Load(), s.Watching.Load(), s.Synced.Load())
+	return fmt.Sprintf("installed: %v\nwatching: %v\npods synced: %v\nsocket: %v\n",
+		s.Installed.Load(), s.Watching.Load(), s.Synced.Load(), s.Reachable.Load())
 }
 
 // Mux serves health, metrics and, if asked for, profiles.

@@ -5,14 +5,17 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 )
 
-// Retired reports whether the agent's DaemonSet is being deleted or gone. Any
-// other answer of the API server, a refusal too, is no proof: taking the
-// plugin away by mistake would let pods start uncaptured.
-func Retired(ctx context.Context, client kubernetes.Interface, namespace, name string) (bool, error) {
-	d, err := client.AppsV1().DaemonSets(namespace).Get(ctx, name, metav1.GetOptions{})
+// Retired reports whether the agent is being removed for good: its namespace
+// was seen being deleted, or the DaemonSet of this name is being deleted or
+// gone. Any other answer of the API server, a refusal too, is no proof: taking
+// the plugin away by mistake would let pods start uncaptured.
+func (a *Agent) Retired(ctx context.Context, daemonSet string) (bool, error) {
+	if a.ending.Load() {
+		return true, nil
+	}
+	d, err := a.Client.AppsV1().DaemonSets(a.Namespace).Get(ctx, daemonSet, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return true, nil
