@@ -105,3 +105,26 @@ func TestDecideReadsThePluginsSettingsFromAFile(t *testing.T) {
 		t.Errorf("got exit %d %q, want 1 and the file that is gone", code, log)
 	}
 }
+
+// Whatever the manifest is, decide answers for each pod or says what is wrong
+// with it, in words of Kubernetes.
+func FuzzManifest(f *testing.F) {
+	f.Add("kind: Pod\n" + meshedPod)
+	f.Add("kind: List\nitems:\n- kind: Deployment\n  metadata: {name: x}\n  spec: {template: {spec: {hostNetwork: true}}}\n- kind: ConfigMap\n---\nnull\n")
+	f.Add(`{"kind":"PodList","items":[{"metadata":{"generateName":"a-"},"spec":{"containers":[{"name":"istio-proxy","env":7}]}}]}`)
+	config, err := (&decideOptions{}).config()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := readManifest([]byte(text))
+		if err != nil && strings.Contains(err.Error(), "Go struct") {
+			t.Errorf("got %v, want it without this program's words", err)
+		}
+		for _, s := range m.subjects {
+			if text, _ := s.decide(config); !strings.HasSuffix(text, "\n") || s.pod.Namespace == "" || s.pod.Name == "" {
+				t.Errorf("got %q for %+v, want a line for a pod with a name", text, s.pod)
+			}
+		}
+	})
+}

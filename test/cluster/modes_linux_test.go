@@ -46,7 +46,7 @@ func TestTheAgentsModesOnANode(t *testing.T) {
 	s.step("the list of our own stands in front of the primary's file, which is as it was", func(s *scene) { owned(s, original) })
 	s.step("a native sidecar is captured", nativeSidecar)
 	s.step("after a reboot a meshed pod waits for the agent and an unmeshed one starts", waitsForTheAgent)
-	s.step("an uninstall takes the list of our own away", func(s *scene) { disowned(s, original) })
+	s.step("an uninstall by hand takes the list of our own away", func(s *scene) { disowned(s, original) })
 }
 
 // release applies the chart with these values and waits for its agent.
@@ -185,13 +185,7 @@ func waitsForTheAgent(s *scene) {
 	s.Kubectl(Deployment("plain", "cart"), "apply", "-f", "-")
 	s.ready("plain", "cart")
 	s.Kubectl("", "patch", "daemonset", "sluice-node", "-n", Namespace, "-p", `{"spec":{"template":{"spec":{"nodeSelector":{"agent":"yes"}}}}}`)
-	s.Await("the agent to be away", func() error {
-		list, err := s.Client.CoreV1().Pods(Namespace).List(context.Background(), metav1.ListOptions{})
-		if err == nil && len(list.Items) > 0 {
-			err = fmt.Errorf("%d pods", len(list.Items))
-		}
-		return err
-	})
+	s.agentAway()
 	s.powerCycle()
 	s.Await("the unmeshed pod", func() error {
 		p, err := s.pod("plain", "cart")
@@ -225,8 +219,25 @@ func waitsForTheAgent(s *scene) {
 	}
 }
 
+func (s *scene) agentAway() {
+	s.t.Helper()
+	s.Await("the agent to be away", func() error {
+		list, err := s.Client.CoreV1().Pods(Namespace).List(context.Background(), metav1.ListOptions{})
+		if err == nil && len(list.Items) > 0 {
+			err = fmt.Errorf("%d pods", len(list.Items))
+		}
+		return err
+	})
+}
+
+// disowned runs what docs/install.md says for a node whose agent is away; the
+// folders are named, since this node's are not where a real one's are.
 func disowned(s *scene, original []byte) {
-	s.retire()
+	s.Kubectl("", "label", "node", NodeName, "agent-")
+	s.agentAway()
+	s.Kubectl("", "debug", "node/"+NodeName, "--profile=sysadmin", "--image="+AgentImage, "--",
+		"sluice-node", "uninstall", "--host-root=/host", "--conf-dir="+s.ConfDir(), "--bin-dir="+s.BinDir())
+	s.pluginGone()
 	if _, err := os.Stat(filepath.Join(s.ConfDir(), ownedFile)); !os.IsNotExist(err) {
 		s.t.Errorf("the list of our own: got %v, want it gone", err)
 	}

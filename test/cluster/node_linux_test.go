@@ -5,6 +5,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -41,6 +42,7 @@ func TestANodesLife(t *testing.T) {
 	s.step("an ADD is served from the cache while the API server is away", apiAway)
 	s.step("a rolling upgrade of the agent removes nothing", upgrade)
 	s.step("after a reboot with an empty run directory pods are captured or not as before", reboot)
+	s.step("an agent whose socket's folder is removed from the host is not ready until it is started again", unreached)
 	s.step("the agent was never refused what it asked for, and may do no more", rights)
 	s.step("an uninstall leaves running pods running and deletable, and the configuration as it was", func(s *scene) { uninstall(s, original) })
 }
@@ -163,6 +165,24 @@ func reboot(s *scene) {
 		})
 	}
 	s.agentReady()
+}
+
+// unreached: a container keeps the folder that was removed, and gets another
+// only when it is started again.
+func unreached(s *scene) {
+	before := s.agentReady()
+	s.must(os.RemoveAll(filepath.Join(s.Dir, "run")))
+	s.Await("the agent to start again", func() error {
+		p, err := s.Client.CoreV1().Pods(before.Namespace).Get(context.Background(), before.Name, metav1.GetOptions{})
+		if err == nil && p.Status.ContainerStatuses[0].RestartCount == before.Status.ContainerStatuses[0].RestartCount {
+			err = errors.New("it has not ended")
+		}
+		return err
+	})
+	s.agentReady()
+	if _, err := os.Stat(filepath.Join(s.Dir, "run/node.sock")); err != nil {
+		s.t.Errorf("the agent is ready, but its socket: %v", err)
+	}
 }
 
 func rights(s *scene) {

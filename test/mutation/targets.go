@@ -43,7 +43,7 @@ func targets() []target {
 		{dir: "cni/node/conflist", tests: []suite{{"cni/node/conflist", nil}}},
 		{
 			dir: "cni/node/install", tests: []suite{{"cni/node/install", []string{"-test.skip=Loop|Killed|Keeps|AnyHistory|Thousand"}}},
-			files: []string{"plan.go", "dropin.go", "owned.go", "removal.go", "discover.go"},
+			files: []string{"plan.go", "dropin.go", "owned.go", "removal.go", "left.go", "hint.go", "discover.go"},
 		},
 	}
 }

@@ -131,14 +131,18 @@ func look(host hostfs.FS, dir string) Found {
 	case !info.IsDir():
 		return Unwanted
 	}
-	err = access(host.Here(real))
+	return found(access(host.Here(real)))
+}
+
+// found names what the kernel says about changing files of a folder.
+func found(access error) Found {
 	switch {
-	case errors.Is(err, syscall.EROFS):
+	case access == nil:
+		return Usable
+	case errors.Is(access, syscall.EROFS):
 		return Locked
-	case err != nil:
-		return Denied
 	}
-	return Usable
+	return Denied
 }
 
 // PrintTried writes what was tried as a table, one place a line.

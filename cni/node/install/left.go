@@ -32,31 +32,20 @@ func (e *LeftError) Error() string {
 // Unwrap gives the reason why the file could not be read.
 func (e *LeftError) Unwrap() error { return e.Err }
 
-// left gives the files of the host's folder dir that may still hold an entry
-// for the plugin kind, whatever their name: other programs rename files of this
-// folder, and back. It is a join of *LeftError.
-func left(host hostfs.FS, dir, kind string) error {
-	files, err := everyFile(host, dir)
-	for _, name := range files {
-		i := readItem(host, dir, name)
-		if unread(i) || mentions(i.Raw, kind) {
-			err = errors.Join(err, &LeftError{Path: path.Join(dir, name), Err: i.Err})
+// left gives the files of the host's folder dir, and of the folders in it, that
+// may still hold an entry for the plugin kind, whatever their name: other
+// programs rename files of this folder, and back. It is a join of *LeftError.
+func left(host hostfs.FS, dir, kind string) (found error) {
+	err := fs.WalkDir(os.DirFS(host.Here(dir)), ".", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return gone(err)
 		}
-	}
-	return err
-}
-
-// everyFile names all files of the folder and of those in it.
-func everyFile(host hostfs.FS, dir string) ([]string, error) {
-	var names []string
-	err := fs.WalkDir(os.DirFS(host.Here(dir)), ".", func(name string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() {
-			names = append(names, name)
+		if i := readItem(host, dir, name); unread(i) || mentions(i.Raw, kind) {
+			found = errors.Join(found, &LeftError{Path: path.Join(dir, name), Err: i.Err})
 		}
-		return gone(err)
+		return nil
 	})
-	slices.Sort(names)
-	return names, err
+	return errors.Join(found, err)
 }
 
 // unread tells files that could not be read this time. A link out of the
@@ -69,7 +58,7 @@ func unread(i Item) bool {
 // mentions asks the list or plugin that the text is, and any other text whether
 // it has the name at all.
 func mentions(raw []byte, kind string) bool {
-	if l, err := conflist.Parse(raw); err == nil && len(l.Types()) > 0 {
+	if l, _ := conflist.Parse(raw); len(l.Types()) > 0 { // what is no list has none
 		return slices.Contains(l.Types(), kind)
 	}
 	if e, err := conflist.NewEntry(raw); err == nil {

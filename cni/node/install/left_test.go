@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/sluicemesh/sluice/cni/node/hostfs"
@@ -55,15 +57,17 @@ func TestFilesThatDoNotConcernUsDoNotKeepTheProgram(t *testing.T) {
 	h.put("10-calico.conflist", h.corpus("10-calico.conflist"))
 	h.once(Ready)
 	for name, text := range map[string]string{
-		"20-cut.conflist":       `{"name":"n","plugins":[{"type":"ptp"`,
-		"30-named.conflist":     `{"name":"sluice-cni","plugins":[{"type":"ptp"}]}`,
-		"calico-kubeconfig":     "apiVersion: v1",
-		hostfs.Stray + "123":    `{"plugins":[` + entryText,
-		"10-a.conf.sluice-orig": `{"name":"a","type":"ptp"}`,
+		"20-cut.conflist":    `{"name":"n","plugins":[{"type":"ptp"`,
+		"30-named.conflist":  `{"name":"sluice-cni","plugins":[{"type":"ptp"}]}`,
+		"calico-kubeconfig":  "apiVersion: v1",
+		hostfs.Stray + "123": `{"plugins":[` + entryText,
+		"60-named.conf.old":  `{"name":"sluice-cni","type":"ptp"}`,
 	} {
 		must(t, os.WriteFile(h.conf(name), []byte(text), 0o644))
 	}
 	must(t, os.Symlink("/elsewhere/sluice-cni", h.conf("40-out.conflist")))
+	must(t, os.Symlink("nothing-there", h.conf("45-dangling")))
+	must(t, os.Mkdir(h.conf("sluice-cni"), 0o755))
 	must(t, os.WriteFile(h.conf("50-huge"), append(bytes.Repeat([]byte(" "), 1<<20), entryText...), 0o644))
 	h.uninstall()
 	if _, err := os.Stat(h.here(binDir + "/sluice-cni")); !errors.Is(err, fs.ErrNotExist) {
@@ -104,4 +108,41 @@ func (h *host) treeThere() map[string]bool {
 		return err
 	}))
 	return files
+}
+
+func TestWhatMayHoldOurEntrySaysWhy(t *testing.T) {
+	h := newHost(t)
+	must(t, os.WriteFile(h.conf("10-x.bak"), []byte(entryText), 0o644))
+	must(t, os.Symlink("20-loop", h.conf("20-loop")))
+	err := left(h.Host, confDir, "sluice-cni")
+	if err == nil || !errors.Is(err, syscall.ELOOP) {
+		t.Fatalf("got %v, want the system's error too", err)
+	}
+	for _, want := range []string{"10-x.bak may still hold our entry (it names the plugin)", "20-loop may still hold our entry (resolve ", "the plugin stays"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	var file *LeftError
+	if err := left(h.Host, confDir+"/20-loop", "sluice-cni"); !errors.Is(err, syscall.ELOOP) || errors.As(err, &file) {
+		t.Errorf("a folder that cannot be read: got %v, want the system's error and no file", err)
+	}
+	if err := left(h.Host, confDir+"/missing", "sluice-cni"); err != nil {
+		t.Errorf("no folder: got %v, want nil", err)
+	}
+}
+
+func TestUninstallTellsAFolderThatItMayNotLookInto(t *testing.T) {
+	h := newHost(t)
+	h.put("10-calico.conflist", h.corpus("10-calico.conflist"))
+	h.once(Ready)
+	var outside *hostfs.OutsideError
+	h.Host.Mounts = []string{binDir}
+	if _, err := h.Uninstall(context.Background(), 0); !errors.As(err, &outside) {
+		t.Errorf("configurations not mounted: got %v, want an OutsideError", err)
+	}
+	h.Host.Mounts = []string{confDir}
+	if _, err := h.Uninstall(context.Background(), 0); !errors.As(err, &outside) {
+		t.Errorf("plugins not mounted: got %v, want an OutsideError", err)
+	}
 }
