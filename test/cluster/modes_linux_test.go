@@ -235,8 +235,8 @@ func (s *scene) agentAway() {
 func disowned(s *scene, original []byte) {
 	s.Kubectl("", "label", "node", NodeName, "agent-")
 	s.agentAway()
-	s.Kubectl("", "debug", "node/"+NodeName, "--profile=sysadmin", "--image="+AgentImage, "--",
-		"sluice-node", "uninstall", "--host-root=/host", "--conf-dir="+s.ConfDir(), "--bin-dir="+s.BinDir())
+	s.Kubectl("", "debug", "-n", "kube-system", "node/"+NodeName, "--profile=sysadmin", "--image="+AgentImage, "--",
+		"/usr/local/bin/sluice-node", "uninstall", "--host-root=/host", "--conf-dir="+s.ConfDir(), "--bin-dir="+s.BinDir())
 	s.pluginGone()
 	if _, err := os.Stat(filepath.Join(s.ConfDir(), ownedFile)); !os.IsNotExist(err) {
 		s.t.Errorf("the list of our own: got %v, want it gone", err)
