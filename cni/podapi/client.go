@@ -115,7 +115,10 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 
 func answer(conn net.Conn, path string) (Response, error) {
 	line, err := readLine(conn, MaxResponse)
-	if err != nil {
+	switch {
+	case errors.Is(err, errTooLong):
+		return Response{}, &Error{Kind: TooLong, Op: "read", Path: path, Err: err}
+	case err != nil:
 		return Response{}, failure("read", path, err)
 	}
 	var res Response
@@ -126,6 +129,8 @@ func answer(conn net.Conn, path string) (Response, error) {
 	case !known(res.Version):
 		err := fmt.Errorf("it answers in version %d, this side speaks %d", res.Version, Version)
 		return Response{}, &Error{Kind: Foreign, Op: "read", Path: path, Err: err}
+	case res.Error != "" && res.Kind == TooLong:
+		return Response{}, &Error{Kind: TooLong, Op: "ask", Path: path, Err: errors.New(res.Error)}
 	case res.Error != "":
 		return Response{}, &Error{Kind: Refused, Op: "ask", Path: path, Err: errors.New(res.Error)}
 	}

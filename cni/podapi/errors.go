@@ -21,12 +21,14 @@ const (
 	Mistaken Kind = "mistaken"
 	// Refused: the agent answered that it can't tell.
 	Refused Kind = "refused"
+	// TooLong: the pod's settings do not fit an answer.
+	TooLong Kind = "too-long"
 )
 
 // Error is every failure of this package.
 type Error struct {
 	Kind Kind
-	// Op is what was being done: "dial", "write", "read", "check the folder of".
+	// Op is what was being done: "dial", "write", "read", "answer on", "check the folder of".
 	Op string
 	// Path is the socket's.
 	Path string
@@ -54,4 +56,5 @@ var hints = map[Kind]string{
 	Foreign:   "plugin and agent are of different releases; let the rolling upgrade finish",
 	Mistaken:  "the pod was replaced under its name; the runtime will ask again",
 	Refused:   "the agent can't tell yet; the runtime will ask again",
+	TooLong:   "asking again does not help: shorten the pod's annotations, or the variables of its proxy",
 }

@@ -1,6 +1,9 @@
 package podapi
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // ConfigHashAnnotation carries the uid by which the runtime knows a static pod.
 const ConfigHashAnnotation = "kubernetes.io/config.hash"
@@ -27,7 +30,7 @@ var keptAnnotations = [...]string{
 	"traffic.sidecar.istio.io/",
 	"proxy.istio.io/config",
 	"istio.io/reroute-virtual-interfaces",
-	"istio.io/redirect-virtual-interfaces",
+	"istio.io/redirect-virtual-interfaces", // read by nobody, and warned about
 	"sluice.sluicemesh.io/",
 }
 
@@ -44,21 +47,22 @@ func KeepAnnotation(key string) bool {
 // KeepLabel reports whether a decision may read the label key.
 func KeepLabel(key string) bool { return key == InjectKey }
 
-// keptEnv are the proxy's variables that carry settings; the prefixes cover
-// the mesh's metadata and our own.
+// keptEnv are the proxy's variables that decisions read, by their whole names:
+// metadata and configuration of the proxy beside them may hold secrets. A test
+// of package podsettings compares the list with what is read.
 var keptEnv = [...]string{
-	"ISTIO_META_", "ISTIO_DUAL_STACK", "ISTIO_OUTBOUND_", "ISTIO_INBOUND_",
-	"INVALID_DROP", "DROP_INVALID", "DISABLE_ENVOY", "DUAL_STACK",
-	"REDIRECT_DNS", "CAPTURE_ALL_DNS", "NATIVE_NFTABLES", "FORCE_IPTABLES_BINARY",
-	"SLUICE_", "PROXY_CONFIG",
+	"DISABLE_ENVOY",
+	"FORCE_IPTABLES_BINARY",
+	"INVALID_DROP",
+	"ISTIO_DUAL_STACK",
+	"ISTIO_META_DNS_CAPTURE",
+	"ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR",
+	"ISTIO_OUTBOUND_OWNER_GROUPS",
+	"ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE",
+	"NATIVE_NFTABLES",
+	"SLUICE_BACKEND",
+	"SLUICE_IP_FAMILIES",
 }
 
-// KeepEnv reports whether a decision may read the proxy's variable name.
-func KeepEnv(name string) bool {
-	for _, prefix := range keptEnv {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
-}
+// KeepEnv reports whether a decision reads the proxy's variable name.
+func KeepEnv(name string) bool { return slices.Contains(keptEnv[:], name) }

@@ -15,6 +15,13 @@ func TestALineOverItsLimitIsNeitherSentNorRead(t *testing.T) {
 	if _, err := encode(message{Pod: &long}, MaxRequest); !errors.Is(err, errTooLong) {
 		t.Errorf("encode of %d bytes: got %v, want %v", MaxRequest, err, errTooLong)
 	}
+	for _, size := range []int{MaxRequest, MaxRequest + 1} {
+		line := strings.Repeat("x", size-1) + "\n"
+		got, err := readLine(strings.NewReader(line), MaxRequest)
+		if fits := size <= MaxRequest; fits != (err == nil) || fits && string(got)+"\n" != line || !fits && !errors.Is(err, errTooLong) {
+			t.Errorf("%d bytes: got %d bytes and %v", size, len(got), err)
+		}
+	}
 	flood := io.MultiReader(strings.NewReader(strings.Repeat("x", MaxRequest)), forever{})
 	if _, err := readLine(flood, MaxRequest); !errors.Is(err, errTooLong) {
 		t.Errorf("endless line: got %v, want %v", err, errTooLong)
@@ -94,6 +101,9 @@ func TestKeysADecisionReadsAreKeptAndOthersStayBehind(t *testing.T) {
 		{KeepEnv, "ISTIO_META_DNS_CAPTURE", true},
 		{KeepEnv, "DISABLE_ENVOY", true},
 		{KeepEnv, "PASSWORD", false},
+		{KeepEnv, "ISTIO_META_SECRET", false},
+		{KeepEnv, "ISTIO_META_DNS_CAPTURE_OF_ANOTHER", false},
+		{KeepEnv, "PROXY_CONFIG", false},
 	}
 	for _, tt := range tests {
 		if got := tt.keep(tt.key); got != tt.want {

@@ -34,6 +34,9 @@ type Server struct {
 	// Callers is how many exchanges run at once; default 256. One more waits
 	// in the kernel's queue.
 	Callers int
+
+	// large is held while a large answer is encoded and written.
+	large chan struct{}
 }
 
 // Listen makes the socket at path in a folder that is root's alone (0700, made
@@ -78,6 +81,9 @@ func (s Server) Serve(ctx context.Context, l *net.UnixListener) error {
 		conn, err := l.AcceptUnix()
 		switch {
 		case ctx.Err() != nil:
+			if err == nil {
+				conn.Close()
+			}
 			return nil
 		case err != nil && !passing(err):
 			return err
@@ -103,6 +109,7 @@ func (s Server) withDefaults() Server {
 	if s.Callers == 0 {
 		s.Callers = 256
 	}
+	s.large = make(chan struct{}, 1)
 	return s
 }
 
@@ -172,12 +179,18 @@ func (s Server) respond(ctx context.Context, m message) Response {
 	return res
 }
 
-// write sends the answer, or the reason why it can't be sent.
+// write sends the answer, or the reason why it can't be sent. Large answers
+// take turns, so that many together cannot fill the agent's memory; a turn
+// lasts Timeout at the most, for a peer that does not read.
 func (s Server) write(conn *net.UnixConn, res Response) error {
+	if res.large() {
+		s.large <- struct{}{}
+		defer func() { <-s.large }()
+	}
 	line, err := encode(res, MaxResponse)
 	if err != nil {
-		s.failed(conn, &Error{Kind: Garbled, Op: "write to", Err: err})
-		line, _ = encode(Response{Version: Version, UID: res.UID, Error: "answer: " + err.Error()}, MaxResponse)
+		s.failed(conn, &Error{Kind: TooLong, Op: "answer on", Err: err})
+		line, _ = encode(Response{Version: Version, UID: res.UID, Kind: TooLong, Error: "the pod's answer: " + err.Error()}, MaxResponse)
 	}
 	if err := conn.SetWriteDeadline(time.Now().Add(s.Timeout)); err != nil {
 		return err

@@ -274,11 +274,17 @@ func TestGarbageIsAnsweredWithAReasonAndCounted(t *testing.T) {
 func TestAPodTooLargeForTheAnswerIsAnErrorInWords(t *testing.T) {
 	big := cart()
 	big.Annotations = map[string]string{"traffic.sidecar.istio.io/excludeOutboundPorts": strings.Repeat("1,", MaxResponse)}
-	path := start(t, Server{Handler: &agent{pod: big}})
+	a := &agent{pod: big}
+	path := start(t, Server{Handler: a})
 	_, err := Ask(soon(t), path, Request{Namespace: "shop", Name: "cart", UID: "u1"})
-	wantKind(t, err, Refused)
-	if !strings.Contains(err.Error(), "over the limit") {
-		t.Errorf("got %q, want the limit named", err)
+	wantKind(t, err, TooLong)
+	for _, want := range []string{"over the limit of 10485760 bytes", "shorten the pod's annotations"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got %q, want %q in it", err, want)
+		}
+	}
+	if f := a.failures(); len(f) != 1 || f[0].Kind != TooLong || strings.Contains(f[0].Error(), "does not speak this protocol") {
+		t.Errorf("the agent counts %v, want one of the kind %s", f, TooLong)
 	}
 }
 

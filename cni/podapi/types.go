@@ -4,11 +4,19 @@ package podapi
 // version from 1 up to its own; a plugin accepts answers likewise.
 const Version = 1
 
-// Bounds of one line in bytes, the newline included.
+// Bounds of one line in bytes, the newline included. Every pod that Kubernetes
+// accepts fits an answer: etcd takes no object over 1.5 MiB (--max-request-bytes;
+// the annotations are at most 256 KiB of it), JSON writes a byte as six at
+// worst, and the rest is room for the names of the fields. Only root speaks
+// here, and neither side holds more than has come.
 const (
 	MaxRequest  = 4 << 10
-	MaxResponse = 64 << 10
+	MaxResponse = 10 << 20
 )
+
+// largeAnswer is the least size of an answer, in bytes of its texts, that waits
+// for the others of its size; nearly every pod has less.
+const largeAnswer = 16 << 10
 
 // Request asks for one pod of this node.
 type Request struct {
@@ -37,6 +45,9 @@ type Response struct {
 	// Error says why the agent can't tell, for a person: caches not synced and
 	// the API server away, a pod too large for the answer, an unknown version.
 	Error string `json:"error,omitempty"`
+	// Kind says more about Error where the next step is another than to ask
+	// again; see [TooLong].
+	Kind Kind `json:"kind,omitempty"`
 }
 
 // Pod is what a decision needs of a pod and nothing else.

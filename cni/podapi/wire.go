@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // message is one line from the plugin: exactly one field is set.
@@ -25,17 +26,17 @@ func encode(v any, limit int) ([]byte, error) {
 		return nil, err
 	}
 	if len(line)+1 > limit {
-		return nil, fmt.Errorf("%w: %d bytes of %d", errTooLong, len(line)+1, limit)
+		return nil, fmt.Errorf("%w of %d bytes: %d", errTooLong, limit, len(line)+1)
 	}
 	return append(line, '\n'), nil
 }
 
 // readLine reads one line of at most limit bytes, without its newline. It
-// never holds more than limit bytes, whatever the peer sends.
+// takes in no more than limit bytes, whatever the peer sends.
 func readLine(r io.Reader, limit int) ([]byte, error) {
-	line, err := bufio.NewReaderSize(r, limit).ReadSlice('\n')
+	line, err := bufio.NewReader(io.LimitReader(r, int64(limit))).ReadBytes('\n')
 	switch {
-	case errors.Is(err, bufio.ErrBufferFull):
+	case errors.Is(err, io.EOF) && len(line) == limit:
 		return nil, fmt.Errorf("%w of %d bytes", errTooLong, limit)
 	case errors.Is(err, io.EOF) && len(line) > 0:
 		return nil, io.ErrUnexpectedEOF
@@ -62,6 +63,25 @@ func (m message) version() int {
 		return m.Pod.Version
 	}
 	return m.Report.Version
+}
+
+// large tells whether a response takes more memory than most: by its texts,
+// before it is written.
+func (r Response) large() bool {
+	if r.Pod == nil {
+		return false
+	}
+	n := 0
+	for key, value := range r.Pod.Annotations {
+		n += len(key) + len(value)
+	}
+	for _, c := range slices.Concat(r.Pod.InitContainers, r.Pod.Containers) {
+		n += len(c.Name) + len(c.ProxyType)
+		for _, e := range c.Env {
+			n += len(e.Name) + len(e.Value)
+		}
+	}
+	return n >= largeAnswer
 }
 
 // known reports whether this side speaks version v.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -60,6 +61,27 @@ func TestThreeHundredPodsStartWhileTheHostsIptablesLockIsHeld(t *testing.T) {
 				t.Errorf("%s: CHECK: %v", backend, err)
 			}
 		}
+	}
+}
+
+func TestAPodWithTenThousandExcludedRangesStarts(t *testing.T) {
+	const ranges = 10_000
+	list := make([]string, ranges)
+	for i := range list {
+		list[i] = fmt.Sprintf("198.%d.%d.%d/32", 18+i>>16, i>>8&255, i&255)
+	}
+	for _, backend := range backends() {
+		t.Run(backend, func(t *testing.T) {
+			n := newNode(t)
+			p := n.kubernetesPod(meshed("traffic.sidecar.istio.io/excludeOutboundIPRanges", strings.Join(list, ",")))
+			conflist := n.list("1.0.0", n.sluice(fmt.Sprintf(`"backend":%q`, backend)))
+			begin := time.Now()
+			p.mustAdd(conflist)
+			t.Logf("ADD took %v", time.Since(begin))
+			if err := p.check(conflist); err != nil {
+				t.Errorf("CHECK: %v", err)
+			}
+		})
 	}
 }
 

@@ -45,7 +45,7 @@ func New() *Set {
 		adds:        histogram("sluice_plugin_add_seconds", "Time of one ADD in the plugin, in seconds, by outcome.", "outcome"),
 		answers:     counter("sluice_node_pod_answers_total", "Answers to the plugin about a pod, by where they came from (cache, live, unknown, failed).", "via"),
 		bare:        plain("sluice_node_questions_without_annotations_total", "Questions of plugins whose runtime hands over no pod annotations, so that every pod needs the agent."),
-		socket:      counter("sluice_node_socket_errors_total", "Exchanges on the plugin's socket that failed, by kind (untrusted, slow, garbled, foreign).", "kind"),
+		socket:      counter("sluice_node_socket_errors_total", "Exchanges on the plugin's socket that failed, by kind (untrusted, slow, garbled, foreign, too-long).", "kind"),
 		repairs:     counter("sluice_node_repairs_total", "Actions on pods that started without rules, by mode (repair, delete, label) and result.", "mode", "result"),
 		watchErrors: plain("sluice_node_watch_errors_total", "Failures of the pod list or watch; each is tried again."),
 	}
