@@ -65,6 +65,39 @@ func TestAProgramCarriesEveryWarning(t *testing.T) {
 	}
 }
 
+func TestPortsThatEveryPodLeavesOutAreNoRemark(t *testing.T) {
+	const remark = "has no meaning beside a list of inbound ports: only 8080 is captured"
+	for excluded, want := range map[string]bool{"": false, `"15020"`: false, `" 15090,, 15021"`: false, `""`: false, `"22"`: true, `"15020,22"`: true} {
+		annotations := `,"traffic.sidecar.istio.io/includeInboundPorts":"8080"`
+		if excluded != "" {
+			annotations += `,"traffic.sidecar.istio.io/excludeInboundPorts":` + excluded
+		}
+		d := Decide(facts(t, someArgs, injected, meshed(annotations, "", "", proxy)))
+		got := fmt.Sprint(d.Warnings)
+		if strings.Contains(got, remark) != want || !want && len(d.Warnings) > 0 {
+			t.Errorf("excluded %s: got warnings %s, want the remark: %v", excluded, got, want)
+		}
+	}
+}
+
+func TestEveryOtherRemarkStays(t *testing.T) {
+	d := Decide(facts(t, someArgs, injected, meshed(`,"traffic.sidecar.istio.io/includeInboundPorts":"8080,,15008"`, "", "", proxy)))
+	if len(d.Warnings) != 2 {
+		t.Errorf("got %v, want the empty item and the tunnel's port", d.Warnings)
+	}
+}
+
+func TestAWildcardAloneIsRefusedAsSuch(t *testing.T) {
+	for _, name := range []string{"excludeInboundPorts", "excludeOutboundPorts"} {
+		for _, value := range []string{"*", " * "} {
+			d := Decide(facts(t, someArgs, injected, meshed(fmt.Sprintf(`,"traffic.sidecar.istio.io/%s":%q`, name, value), "", "", proxy)))
+			said(t, d.Errs, `="`+value+`": would leave everything alone`)
+		}
+	}
+	d := Decide(facts(t, someArgs, injected, meshed(`,"traffic.sidecar.istio.io/excludeInboundPorts":"22,*"`, "", "", proxy)))
+	said(t, d.Errs, `="*": a wildcard inside a list`)
+}
+
 func TestAContainersOwnSettingsOverrideStaticOnesAndTheseTheNodes(t *testing.T) {
 	own := "SLUICE_CONFIG=" + base64.RawURLEncoding.EncodeToString([]byte(`{"proxy-uid":5}`))
 	d := Decide(facts(t, own, `{"allow_args":true,"backend":"iptables-legacy","ip_families":"v4","interception":{"ip-families":"v6","proxy-uid":4,"envoy-port":16001}}`, "-"))

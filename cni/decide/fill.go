@@ -41,9 +41,7 @@ func usePod(f *Facts, d *Decision) {
 
 func (d *Decision) use(p plan) {
 	d.Inputs, d.Config = p.inputs, p.parsed.Config
-	for _, w := range p.parsed.Warnings {
-		d.Warnings = append(d.Warnings, podsettings.Warning{Kind: podsettings.SettingRemark, Text: w.String()})
-	}
+	d.Warnings = podsettings.Remarks(p.inputs, p.parsed.Warnings)
 }
 
 func nonNil(err error) []error {

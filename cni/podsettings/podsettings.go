@@ -52,7 +52,7 @@ func InjectionOff(p podapi.Pod) bool {
 // EnvoyDisabled tells whether the proxy container runs without Envoy.
 func EnvoyDisabled(p podapi.Pod) bool {
 	v, _ := proxyEnv(p, disableEnvoy)
-	return isTrue(v.Value)
+	return on(v.Value)
 }
 
 const disableEnvoy = "DISABLE_ENVOY"
@@ -81,10 +81,4 @@ func proxyEnv(p podapi.Pod, name string) (podapi.Env, bool) {
 		}
 	}
 	return podapi.Env{}, false
-}
-
-// isTrue reads a boolean as the mesh does; what is none is not true.
-func isTrue(v string) bool {
-	b, _ := strconv.ParseBool(strings.TrimSpace(v)) // false, if it is none
-	return b
 }

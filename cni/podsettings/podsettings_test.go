@@ -52,6 +52,8 @@ func TestEveryPlaceASettingCanStandIn(t *testing.T) {
 		{"included inbound ports empty means none", `"traffic.sidecar.istio.io/includeInboundPorts":""`, "", "istio-inbound-ports", ""},
 		{"excluded inbound ports absent", "", "", excludeInbound, "15020,15021,15090"},
 		{"excluded inbound ports empty", `"traffic.sidecar.istio.io/excludeInboundPorts":""`, "", excludeInbound, "15020,15021,15090"},
+		{"excluded inbound ports of the proxy, in their order", `"traffic.sidecar.istio.io/excludeInboundPorts":"15090, 15020,"`, "", excludeInbound, "15090,15020,15021"},
+		{"excluded inbound ports all, which is refused as it was written", `"traffic.sidecar.istio.io/excludeInboundPorts":"*"`, "", excludeInbound, "*"},
 		{"excluded inbound ports gain the proxy's own", `"traffic.sidecar.istio.io/excludeInboundPorts":"22"`, "", excludeInbound, "22,15020,15021,15090"},
 		{"excluded interfaces", `"traffic.sidecar.istio.io/excludeInterfaces":"net1"`, "", "istio-exclude-interfaces", "net1"},
 		{"virtual interfaces", `"istio.io/reroute-virtual-interfaces":"k6t-eth0"`, "", "kube-virt-interfaces", "k6t-eth0"},
@@ -176,6 +178,7 @@ func TestWarnings(t *testing.T) {
 		{"validation container shares the uid on purpose", `{"spec":{"initContainers":[{"name":"istio-validation","securityContext":{"runAsUser":1337}}],"containers":[{"name":"istio-proxy"}]}}`, nil},
 		{"init container that installs rules itself", `{"spec":{"initContainers":[{"name":"istio-init","securityContext":{"runAsUser":1337}}],"containers":[{"name":"istio-proxy"}]}}`, nil},
 		{"several unknown annotations", pod(`"traffic.sidecar.istio.io/e":"","sluice.sluicemesh.io/b":"","traffic.sidecar.istio.io/c":"","traffic.sidecar.istio.io/d":"","sluice.sluicemesh.io/a":"","unlike/ours":""`, ""), slices.Repeat([]Kind{UnknownAnnotation}, 5)},
+		{"annotation that sounds like another", pod(`"istio.io/redirect-virtual-interfaces":"x","istio.io/reroute-virtual-interfaces":"y"`, ""), []Kind{UnknownAnnotation}},
 		{"misspelt annotation", pod(`"traffic.sidecar.istio.io/excludeOutboundPort":"1"`, ""), []Kind{UnknownAnnotation}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -191,6 +194,48 @@ func TestWarnings(t *testing.T) {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+func TestTheSocketKeepsTheVariablesThatAreReadAndNoOthers(t *testing.T) {
+	read := []string{disableEnvoy}
+	for _, n := range Names() {
+		if n.Env != "" {
+			read = append(read, n.Env)
+		}
+	}
+	for _, name := range read {
+		if !podapi.KeepEnv(name) {
+			t.Errorf("%s is read and not kept: the node agent hides it", name)
+		}
+		if podapi.KeepEnv(name + "X") {
+			t.Errorf("%sX is kept and not read", name)
+		}
+	}
+	for _, name := range []string{"ISTIO_META_SECRET", "ISTIO_META_", "PROXY_CONFIG", "ISTIO_OUTBOUND_X", "ISTIO_INBOUND_X", "SLUICE_X", "CAPTURE_ALL_DNS", ""} {
+		if podapi.KeepEnv(name) {
+			t.Errorf("%q is kept and not read", name)
+		}
+	}
+	p := decode(t, pod("", `,"env":[{"name":"ISTIO_META_SECRET","value":"hunter2"},{"name":"PROXY_CONFIG","value":"{\"token\":\"hunter2\"}"},{"name":"INVALID_DROP","value":"1"}]`))
+	if got, want := fmt.Sprint(p.Containers), "[{app false  [] <nil> <nil>} {istio-proxy false  [{INVALID_DROP 1 false}] <nil> <nil>}]"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestAProxyConfigOfAnotherTypeIsRefusedWithoutTheProgramsTypes(t *testing.T) {
+	for text, want := range map[string]string{
+		"[]":                              "line 1: cannot use !!seq",
+		"x":                               "line 1: cannot use !!str `x`",
+		"interceptionMode: {a: ' into '}": "line 1: cannot use !!map",
+		"interceptionMode: []\nproxyMetadata: {a: []}": "line 1: cannot use !!seq; line 2: cannot use !!seq",
+		"{": "yaml: line 1: did not find expected node content",
+	} {
+		_, errs := Of(podapi.Pod{Annotations: map[string]string{proxyConfigKey: text}})
+		var p *builder.Problem
+		if len(errs) != 1 || !errors.As(errs[0], &p) || p.Reason != want {
+			t.Errorf("%q: got %v, want one error with the reason %q", text, errs, want)
+		}
 	}
 }
 

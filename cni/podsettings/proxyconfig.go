@@ -1,6 +1,7 @@
 package podsettings
 
 import (
+	"errors"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -33,6 +34,23 @@ func readProxyConfig(p podapi.Pod) (proxyConfig, error) {
 	return proxyConfig{values: map[string]string{interceptionMode: doc.Mode}, metadata: doc.Metadata}, nil
 }
 
+// reason leaves out which Go type a value does not fit: "line 2: cannot use
+// !!seq" is all that helps.
+func reason(err error) string {
+	var misfits *yaml.TypeError
+	if !errors.As(err, &misfits) {
+		return strings.ReplaceAll(err.Error(), "\n", " ")
+	}
+	var texts []string
+	for _, text := range misfits.Errors {
+		if into := strings.LastIndex(text, " into "); into >= 0 {
+			text = text[:into]
+		}
+		texts = append(texts, strings.Replace(text, "cannot unmarshal", "cannot use", 1))
+	}
+	return strings.Join(texts, "; ")
+}
+
 func badProxyConfig(text string, err error) error {
 	const limit = 80
 	if len(text) > limit {
@@ -42,7 +60,7 @@ func badProxyConfig(text string, err error) error {
 		Flag:     proxyConfigKey,
 		Origin:   "annotation " + proxyConfigKey,
 		Value:    text,
-		Reason:   strings.ReplaceAll(err.Error(), "\n", " "),
+		Reason:   reason(err),
 		Accepted: "a YAML or JSON object, plain values for interceptionMode and under proxyMetadata",
 	}
 }

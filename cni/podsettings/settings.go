@@ -1,6 +1,7 @@
 package podsettings
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sluicemesh/sluice/builder"
@@ -22,14 +23,16 @@ const (
 	traffic = "traffic.sidecar.istio.io/"
 	own     = "sluice.sluicemesh.io/"
 
+	rerouteInterfaces = "istio.io/reroute-virtual-interfaces"
+
 	modeFlag       = "istio-inbound-interception-mode"
 	excludeInbound = "istio-local-exclude-ports"
 	redirectDNS    = "redirect-dns"
-
-	// statusPorts are the proxy's own health and metrics ports: probes and
-	// scrapes must reach them whatever the pod says.
-	statusPorts = "15020,15021,15090"
 )
+
+// statusPorts are the proxy's own health and metrics ports: probes and scrapes
+// must reach them whatever the pod says.
+func statusPorts() []string { return []string{"15020", "15021", "15090"} }
 
 func modeSource() source {
 	return source{flag: modeFlag, annotations: []string{"sidecar.istio.io/interceptionMode"}, config: interceptionMode, fallback: "REDIRECT"}
@@ -44,9 +47,9 @@ func sources() []source {
 		{flag: "istio-outbound-ports", annotations: []string{traffic + "includeOutboundPorts"}, list: true},
 		{flag: "istio-local-outbound-ports-exclude", annotations: []string{traffic + "excludeOutboundPorts"}, list: true},
 		{flag: "istio-inbound-ports", annotations: []string{traffic + "includeInboundPorts"}, fallback: "*", list: true},
-		{flag: excludeInbound, annotations: []string{traffic + "excludeInboundPorts"}, fallback: statusPorts, list: true},
+		{flag: excludeInbound, annotations: []string{traffic + "excludeInboundPorts"}, fallback: strings.Join(statusPorts(), ","), list: true},
 		{flag: "istio-exclude-interfaces", annotations: []string{traffic + "excludeInterfaces"}, list: true},
-		{flag: "kube-virt-interfaces", annotations: []string{"istio.io/reroute-virtual-interfaces", traffic + "kubevirtInterfaces"}, list: true},
+		{flag: "kube-virt-interfaces", annotations: []string{rerouteInterfaces, traffic + "kubevirtInterfaces"}, list: true},
 		{flag: "exclude-outbound-ports-for-uids", annotations: []string{own + "excludeOutboundPortsForUIDs"}, list: true},
 		{flag: "ip-families", annotations: []string{own + "ip-families"}, env: "SLUICE_IP_FAMILIES"},
 		{flag: redirectDNS, env: "ISTIO_META_DNS_CAPTURE"},
@@ -135,13 +138,67 @@ func readEnv(p podapi.Pod, s source, config proxyConfig) (builder.Input, error) 
 // complete adds what a pod's setting always brings along.
 func complete(s builder.Input) []builder.Input {
 	switch {
-	case s.Flag == excludeInbound && s.Value != statusPorts:
-		s.Value = strings.Trim(strings.TrimSpace(s.Value)+","+statusPorts, ",")
+	case s.Flag == excludeInbound:
+		s.Value = withStatusPorts(s.Value)
 	case s.Flag == redirectDNS && on(s.Value):
 		// The pod's resolv.conf does not exist yet when its network is made.
 		return []builder.Input{s, {Flag: "capture-all-dns", Value: "true", Origin: s.Origin}}
 	}
 	return []builder.Input{s}
+}
+
+// withStatusPorts adds the proxy's own ports to a list, in the order in which
+// they come first. A wildcard stays alone: it is refused, in the words for what
+// its author wrote.
+func withStatusPorts(list string) string {
+	switch items, only := stated(list); {
+	case only:
+		items = slices.DeleteFunc(append(items, statusPorts()...), repeated())
+		return strings.Join(items, ",")
+	case strings.TrimSpace(list) == "*":
+		return list
+	}
+	return strings.Trim(strings.TrimSpace(list)+","+strings.Join(statusPorts(), ","), ",")
+}
+
+// stated are the items of a list of ports; only says that none is another than
+// the proxy's own.
+func stated(list string) (items []string, only bool) {
+	only = true
+	for item := range strings.SplitSeq(list, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+			only = only && slices.Contains(statusPorts(), item)
+		}
+	}
+	return items, only
+}
+
+// repeated tells of each string whether it was there before.
+func repeated() func(string) bool {
+	seen := map[string]bool{}
+	return func(s string) bool {
+		before := seen[s]
+		seen[s] = true
+		return before
+	}
+}
+
+// Remarks are the parser's warnings about what it was given of a pod, without
+// those about ports that every pod leaves out: neither is it the pod's wish,
+// nor, where the mesh's injector states them, anybody's to correct.
+func Remarks(inputs []builder.Input, warnings []builder.Warning) []Warning {
+	added := slices.ContainsFunc(inputs, func(in builder.Input) bool {
+		_, only := stated(in.Value)
+		return in.Flag == excludeInbound && only
+	})
+	var out []Warning
+	for _, w := range warnings {
+		if !added || w.Flag != excludeInbound {
+			out = append(out, Warning{SettingRemark, w.String()})
+		}
+	}
+	return out
 }
 
 func fromElsewhere(env string) error {
@@ -154,7 +211,8 @@ func fromElsewhere(env string) error {
 	}
 }
 
-// on reads a boolean setting as the builder's parser does.
+// on reads a boolean as the builder's parser and the mesh do; what is none is
+// not true.
 func on(v string) bool {
 	b, _ := builder.ParseBool(v) // false, if it is none
 	return b

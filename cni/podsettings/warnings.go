@@ -77,12 +77,18 @@ func unknownAnnotations(p podapi.Pod) []Warning {
 	var out []Warning
 	for _, key := range slices.Sorted(maps.Keys(p.Annotations)) {
 		prefixed := strings.HasPrefix(key, traffic) || strings.HasPrefix(key, own)
-		if prefixed && !slices.Contains(known, key) {
+		switch {
+		case key == redirectInterfaces:
+			out = append(out, Warning{UnknownAnnotation, "annotation " + key + " is not known and has no effect; " + rerouteInterfaces + " is read"})
+		case prefixed && !slices.Contains(known, key):
 			out = append(out, Warning{UnknownAnnotation, "annotation " + key + " is not known and has no effect"})
 		}
 	}
 	return out
 }
+
+// redirectInterfaces is written for rerouteInterfaces: the one sounds like the other.
+const redirectInterfaces = "istio.io/redirect-virtual-interfaces"
 
 func ofTheMesh(c podapi.Container) bool {
 	return slices.Contains([]string{podapi.ProxyName, ValidationContainer, InitContainer}, c.Name)
