@@ -1,14 +1,11 @@
 package interception
 
 import (
-	"context"
 	"errors"
-	"io/fs"
 
 	"github.com/sluicemesh/sluice/builder"
 	"github.com/sluicemesh/sluice/iptables"
 	"github.com/sluicemesh/sluice/iptables/xtables"
-	"github.com/sluicemesh/sluice/nftables"
 )
 
 // chooser knows what there is to choose from.
@@ -23,36 +20,6 @@ type chooser struct {
 	// via is how programs get into the user namespace that owns this network
 	// namespace; empty where it is ours.
 	via []string
-}
-
-// look finds out which backends there are and where rules of ours stand.
-func look(ctx context.Context, conn *nftables.Conn, o Options) chooser {
-	return lookNative(ctx, conn, o).beside(xtables.Look(ctx, o.path()))
-}
-
-func lookNative(ctx context.Context, conn *nftables.Conn, o Options) chooser {
-	ch := chooser{native: o.native(conn)}
-	var err error
-	if ch.stands, err = ch.native.stands(ctx); errors.Is(err, fs.ErrPermission) {
-		ch.hidden = err
-	} else {
-		ch.unsure = err
-	}
-	return ch
-}
-
-// lookFor is look for one choice of backend. Where nf_tables was asked for it
-// does not matter what stands there, and no program is looked for if nothing
-// stands in iptables.
-func lookFor(ctx context.Context, b builder.Backend, conn *nftables.Conn, o Options) chooser {
-	if b != builder.BackendNftables {
-		return look(ctx, conn, o)
-	}
-	env := xtables.Glance(ctx)
-	if len(xtables.Present(env)) > 0 {
-		env = xtables.Look(ctx, o.path())
-	}
-	return chooser{native: o.native(conn)}.beside(env)
 }
 
 // beside adds what there is of iptables.
@@ -80,7 +47,7 @@ func (ch chooser) choose(b builder.Backend) (choice, error) {
 	}
 	chosen, reasons, err := xtables.Detect(ch.env, xtablesChoice(b))
 	switch {
-	case err != nil && b == builder.BackendAuto && xtables.KindOf(err) == xtables.Unusable:
+	case b == builder.BackendAuto && xtables.KindOf(err) == xtables.Unusable:
 		return ch.nativeBecause("no usable iptables: " + err.Error()), nil
 	case err != nil:
 		return choice{}, err
@@ -128,11 +95,4 @@ func xtablesChoice(b builder.Backend) xtables.Choice {
 		return xtables.ChooseLegacy
 	}
 	return xtables.Auto
-}
-
-func (o Options) path() []string {
-	if o.Path == nil {
-		return xtables.DefaultPath()
-	}
-	return o.Path
 }

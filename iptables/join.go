@@ -28,7 +28,8 @@ func JoinRuns(rules []Rule, runs Runs) []Rule {
 
 // longest is the number of rules from the first on that are one, and that one.
 func (runs Runs) longest(rules []Rule) (int, Rule) {
-	best, place := 1, 0
+	var place int
+	best := 1
 	for at, m := range rules[0].Match {
 		p, ok := joinable(m)
 		if !ok {
@@ -100,17 +101,19 @@ func PlaceOf(m Match) (at Place, inverted, ok bool) {
 
 // joinable says whether a condition may become a larger set.
 func joinable(m Match) (Place, bool) {
-	at, inverted, ok := PlaceOf(m)
+	at, inverted, _ := PlaceOf(m)
 	known := len(PortsOf(m))+len(PrefixesOf(m)) > 0
-	return at, ok && !inverted && known && at.Side != Either
+	return at, known && !inverted && at.Side != Either
 }
 
 // repeatable targets end the chain for the packet, or change nothing when met
 // twice. A packet may meet another target once for each rule that it matches.
 func repeatable(t Target) bool {
 	switch t := t.(type) {
-	case Verdict, Redirect, TProxy, SetMark, Zone:
+	case Verdict, Redirect, TProxy, Zone:
 		return true
+	case SetMark: // bits outside of the mask are inverted, not written
+		return t.Value&^t.Mask == 0
 	case JumpTo:
 		return t.Goto
 	}
@@ -145,7 +148,7 @@ func disjoint(rules []Rule, at int) bool {
 // joinAt is the first rule with the conditions of all at a place.
 func joinAt(rules []Rule, at int) Rule {
 	joined := rules[0]
-	joined.Match = append([]Match(nil), rules[0].Match...)
+	joined.Match = slices.Clone(joined.Match)
 	place, _ := joinable(joined.Match[at])
 	if place.Port {
 		var all []PortRange

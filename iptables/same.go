@@ -16,12 +16,11 @@ func (r Rule) Same(other Rule) bool {
 func SameMatches(a, b []Match) bool { return slices.EqualFunc(a, b, sameMatch) }
 
 func sameTarget(a, b Target) bool {
-	x, opaque := a.(OpaqueTarget)
-	y, both := b.(OpaqueTarget)
-	if opaque || both {
-		return opaque && both && x.Name == y.Name && slices.Equal(x.Words, y.Words)
+	if x, opaque := a.(OpaqueTarget); opaque {
+		y, ok := b.(OpaqueTarget)
+		return ok && x.Name == y.Name && slices.Equal(x.Words, y.Words)
 	}
-	return a == b
+	return a == b // also where b alone is opaque: types differ
 }
 
 func sameMatch(a, b Match) bool {

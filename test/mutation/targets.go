@@ -26,7 +26,7 @@ func targets() []target {
 		{dir: "builder", tests: []suite{rounds, {"cmd/sluice", []string{"-test.run=Golden|Reference|Parse|Setting"}}, {"cni/podsettings", nil}, {"explain", nil}}},
 		{
 			dir: "iptables", tests: []suite{{"iptables", nil}, {"builder", []string{"-rounds=100", "-seed=1"}}, {"iptables/xtables", []string{"-seed=1"}}},
-			files: []string{"reconcile.go", "compare.go", "pack.go", "trace.go", "walk.go", "packet.go", "ruleset.go", "rule.go", "script.go", "table.go", "aggregate.go", "parse.go", "parsehead.go", "parserule.go"},
+			files: []string{"reconcile.go", "compare.go", "pack.go", "trace.go", "walk.go", "packet.go", "ruleset.go", "rule.go", "script.go", "table.go", "aggregate.go", "join.go", "same.go", "parse.go", "parsehead.go", "parserule.go"},
 		},
 		{
 			dir: "iptables/xtables", tests: []suite{{"iptables/xtables", []string{"-seed=1"}}},
@@ -35,6 +35,14 @@ func targets() []target {
 		{
 			dir: "nftables", tests: []suite{{"nftables", []string{"-test.run=Tables|Sets|Owner|Refusals", "-rounds=30", "-seed=1"}}},
 			files: []string{"divide.go", "error.go", "name.go", "normal.go", "plan.go", "rulesets.go", "set.go", "table.go", "text.go", "textmatch.go", "translate.go", "weave.go"},
+		},
+		{
+			dir: "interception", tests: []suite{{"interception", nil}},
+			files: []string{"choose_linux.go", "error.go", "families.go", "pack.go", "session_linux.go", "want.go"},
+		},
+		{
+			dir: "netns", tests: []suite{{"netns", nil}},
+			files: []string{"reconcile.go", "plumbing.go", "facts.go", "target.go"},
 		},
 		{dir: "internal/align", tests: []suite{{"internal/align", nil}}},
 		{dir: "cni/decide", tests: []suite{{"cni/decide", nil}}},
