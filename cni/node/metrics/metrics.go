@@ -38,7 +38,7 @@ var buckets = []float64{.001, .002, .003, .005, .0075, .01, .02, .05, .1, .25, .
 func New() *Set {
 	s := &Set{
 		registry:    prometheus.NewRegistry(),
-		ready:       gauge("sluice_node_ready", "1 while pods that start on this node pass through the plugin: installed, watching, pods synced."),
+		ready:       gauge("sluice_node_ready", "1 while pods that start on this node pass through the plugin: installed, watching, pods synced, socket to be found."),
 		installs:    counter("sluice_node_installs_total", "Passes over the host's network configuration that wrote, by result.", "result"),
 		reverts:     gauge("sluice_node_reverts", "How often, since the agent started, another program undid the plugin's entry in the network configuration."),
 		decisions:   counter("sluice_plugin_decisions_total", "Calls of the plugin by verb, outcome (pass, program, error) and reason (a row of the decision table).", "verb", "outcome", "reason"),
