@@ -3,6 +3,7 @@ package netns
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -152,7 +153,86 @@ func TestTargetsAreReadOrRefused(t *testing.T) {
 	}
 }
 
+func TestTargetsAreNamedAsTheyWereGiven(t *testing.T) {
+	for text, want := range map[string]string{"": "the current namespace", "pod": "pod", "/x/42": "/x/42"} {
+		target, err := ParseTarget(text)
+		if err != nil || target.String() != want {
+			t.Errorf("%q: got %q, %v; want %q", text, target, err, want)
+		}
+	}
+	for pid, ok := range map[string]bool{"1": true, "010": true, "2147483647": true, "2147483648": false, "0": false} {
+		_, err := ParseTarget(pid)
+		var typed *Error
+		if (err == nil) != ok || err != nil && (!errors.As(err, &typed) || typed.Target != pid) {
+			t.Errorf("process %s: got %v, want an error that names it: %t", pid, err, !ok)
+		}
+	}
+}
+
+func TestPureItemsReadAsTheCommandsThatMakeThem(t *testing.T) {
+	odd := Rule{Family: iptables.V4, Mark: 1, Mask: 0xff, Table: 5, Protocol: 3, Priority: 77, Also: "iif eth0"}
+	route := LocalDefault(iptables.V4, 2)
+	route.Also = "scope host"
+	four := Addr{Prefix: iptables.Host(netip.MustParseAddr("192.0.2.1")), Dev: "eth0"}
+	for _, c := range []struct {
+		item      Item
+		add, gone string
+		bare      string
+	}{
+		{MarkRule(iptables.V6, 0x539, 133), "ip -6 rule add fwmark 0x539 lookup 133 protocol 201",
+			"ip -6 rule del fwmark 0x539 lookup 133 protocol 201", "ip -6 rule fwmark 0x539 lookup 133 protocol 201"},
+		{odd, "ip -4 rule add pref 77 iif eth0 fwmark 0x1/0xff lookup 5 protocol 3",
+			"ip -4 rule del pref 77 iif eth0 fwmark 0x1/0xff lookup 5 protocol 3", "ip -4 rule pref 77 iif eth0 fwmark 0x1/0xff lookup 5 protocol 3"},
+		{route, "ip -4 route add local 0.0.0.0/0 dev lo table 2 protocol 201 scope host",
+			"ip -4 route del local 0.0.0.0/0 dev lo table 2 protocol 201 scope host", "ip -4 route local 0.0.0.0/0 dev lo table 2 protocol 201 scope host"},
+		{SixAddr(), "ip -6 addr add ::6/128 dev lo nodad", "ip -6 addr del ::6/128 dev lo", "ip -6 addr ::6/128 dev lo"},
+		{four, "ip -4 addr add 192.0.2.1/32 dev eth0", "ip -4 addr del 192.0.2.1/32 dev eth0", "ip -4 addr 192.0.2.1/32 dev eth0"},
+	} {
+		add, gone := Change{Add, c.item}, Change{Remove, c.item}
+		got := []string{fmt.Sprint(c.item), add.String(), gone.String(), add.Drift(), gone.Drift()}
+		if want := []string{c.add, c.add, c.gone, "missing: " + c.bare, "unexpected: " + c.bare}; !slices.Equal(got, want) {
+			t.Errorf("got\n%q, want\n%q", got, want)
+		}
+	}
+	p := TProxy(1, 2, iptables.V4)
+	p.Addrs = []Addr{SixAddr()}
+	const want = "ip -6 addr add ::6/128 dev lo nodad; ip -4 route add local 0.0.0.0/0 dev lo table 2 protocol 201; ip -4 rule add fwmark 0x1 lookup 2 protocol 201"
+	if got := strings.Join(p.Commands(), "; "); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// What is found carries a place, the kernel's own message, and the number of
+// who made it. None of that makes it another wish.
+func TestReconcileKnowsWhatIsWantedHoweverItWasMade(t *testing.T) {
+	want := TProxy(1, 2, iptables.V4)
+	want.Addrs = []Addr{SixAddr()}
+	for _, protocol := range []uint8{Protocol, 3} {
+		rule, route, addr := want.Rules[0], want.Routes[0], want.Addrs[0]
+		rule.Priority, rule.raw, rule.Protocol = 32765, "rule", protocol
+		route.raw, route.Protocol = "route", protocol
+		addr.raw, addr.Protocol = "addr", protocol
+		have := Plumbing{[]Rule{rule}, []Route{route}, []Addr{addr}}
+		if got := Reconcile(have, want); len(got) > 0 {
+			t.Errorf("made by %d: got %v, want no change", protocol, got)
+		}
+		if got := len(Reconcile(have, Plumbing{})); (got == 3) != (protocol == Protocol) {
+			t.Errorf("made by %d: %d are removed", protocol, got)
+		}
+	}
+	twice := Plumbing{Rules: []Rule{want.Rules[0], want.Rules[0]}}
+	if got := Reconcile(twice, Plumbing{Rules: twice.Rules[:1]}); len(got) != 1 || got[0].Verb != Remove {
+		t.Errorf("found twice: got %v, want one to go", got)
+	}
+	if got := Reconcile(Plumbing{}, Plumbing{Rules: []Rule{want.Rules[0], want.Rules[0]}}); len(got) != 1 {
+		t.Errorf("wanted twice: got %v, want it once", got)
+	}
+}
+
 func TestStatusesHaveWords(t *testing.T) {
+	if got := fmt.Sprint(IPv6Status(0)); got != "unknown" {
+		t.Errorf("got %q before anybody looked, want unknown", got)
+	}
 	got := fmt.Sprint(IPv6Enabled, ", ", IPv6Disabled, ", ", IPv6Absent)
 	if want := "enabled, disabled by sysctl, absent in the kernel"; got != want {
 		t.Errorf("got %s, want %s", got, want)
