@@ -115,7 +115,7 @@ func TestMessagesAreThoseOfAllDatagramsUpToTheLastWanted(t *testing.T) {
 func TestAVisitorsErrorEndsTheReceiving(t *testing.T) {
 	refusal := errors.New("refused")
 	c := from(t, framed(16, 1, ""))
-	if err := c.Receive(func(Message) (bool, error) { return false, refusal }); err != refusal {
+	if err := c.Receive(func(Message) (bool, error) { return false, refusal }); !errors.Is(err, refusal) {
 		t.Errorf("got %v, want %v", err, refusal)
 	}
 }
