@@ -68,7 +68,7 @@ func TestAProgramCarriesEveryWarning(t *testing.T) {
 func TestPortsThatEveryPodLeavesOutAreNoRemark(t *testing.T) {
 	const remark = "has no meaning beside a list of inbound ports: only 8080 is captured"
 	for excluded, want := range map[string]bool{"": false, `"15020"`: false, `" 15090,, 15021"`: false, `""`: false, `"22"`: true, `"15020,22"`: true} {
-		annotations := `,"traffic.sidecar.istio.io/includeInboundPorts":"8080"`
+		annotations := `,"traffic.sidecar.istio.io/includeInboundPorts":"8080","traffic.sidecar.istio.io/includeOutboundPorts":"15020"`
 		if excluded != "" {
 			annotations += `,"traffic.sidecar.istio.io/excludeInboundPorts":` + excluded
 		}

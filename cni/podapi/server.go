@@ -82,7 +82,7 @@ func (s Server) Serve(ctx context.Context, l *net.UnixListener) error {
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
-				conn.Close()
+				_ = conn.Close() // nothing was said on it
 			}
 			return nil
 		case err != nil && !passing(err):

@@ -229,13 +229,23 @@ func TestAProxyConfigOfAnotherTypeIsRefusedWithoutTheProgramsTypes(t *testing.T)
 		"x":                               "line 1: cannot use !!str `x`",
 		"interceptionMode: {a: ' into '}": "line 1: cannot use !!map",
 		"interceptionMode: []\nproxyMetadata: {a: []}": "line 1: cannot use !!seq; line 2: cannot use !!seq",
-		"{": "yaml: line 1: did not find expected node content",
+		"a into b":   "line 1: cannot use !!str `a into b`",
+		"a: 1\na: 2": `line 2: mapping key "a" already defined at line 1`,
+		"{":          "yaml: line 1: did not find expected node content",
 	} {
 		_, errs := Of(podapi.Pod{Annotations: map[string]string{proxyConfigKey: text}})
 		var p *builder.Problem
 		if len(errs) != 1 || !errors.As(errs[0], &p) || p.Reason != want {
 			t.Errorf("%q: got %v, want one error with the reason %q", text, errs, want)
 		}
+	}
+}
+
+func TestAnAnnotationThatSoundsLikeAnotherIsToldWhichOneIsRead(t *testing.T) {
+	got := Warnings(podapi.Pod{Annotations: map[string]string{"istio.io/redirect-virtual-interfaces": "x"}})
+	want := "annotation istio.io/redirect-virtual-interfaces is not known and has no effect; istio.io/reroute-virtual-interfaces is read"
+	if len(got) != 1 || got[0].Text != want {
+		t.Errorf("got %v, want %q", got, want)
 	}
 }
 

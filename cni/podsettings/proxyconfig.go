@@ -43,10 +43,10 @@ func reason(err error) string {
 	}
 	var texts []string
 	for _, text := range misfits.Errors {
-		if into := strings.LastIndex(text, " into "); into >= 0 {
-			text = text[:into]
-		}
-		texts = append(texts, strings.Replace(text, "cannot unmarshal", "cannot use", 1))
+		const into = " into " // the type is behind the last one
+		parts := strings.Split(text, into)
+		text = strings.Join(parts[:max(1, len(parts)-1)], into)
+		texts = append(texts, strings.ReplaceAll(text, "cannot unmarshal", "cannot use"))
 	}
 	return strings.Join(texts, "; ")
 }

@@ -158,7 +158,7 @@ func withStatusPorts(list string) string {
 	case strings.TrimSpace(list) == "*":
 		return list
 	}
-	return strings.Trim(strings.TrimSpace(list)+","+strings.Join(statusPorts(), ","), ",")
+	return strings.TrimSpace(list) + "," + strings.Join(statusPorts(), ",")
 }
 
 // stated are the items of a list of ports; only says that none is another than
