@@ -21,24 +21,28 @@ func TestAFamilyIsLeftOutOnlyWhereNothingOfItCanPassOrOnRequest(t *testing.T) {
 		facts  netns.Facts
 		want   string // families, and what the remark says
 	}{
-		{builder.FamiliesAuto, facts(netns.IPv6Enabled, reach...), "[IPv4 IPv6]"},
-		{builder.FamiliesAuto, facts(netns.IPv6Enabled, local...), "[IPv4 IPv6]"},
-		{builder.FamiliesAuto, facts(netns.IPv6Enabled), "[IPv4 IPv6]"},
-		{builder.FamiliesAuto, facts(netns.IPv6Absent), "[IPv4] IPv6 is not programmed: absent in the kernel"},
-		{builder.FamiliesAuto, netns.Facts{IPv6: netns.IPv6Disabled, IPv6Off: []string{"all", "lo"}}, "[IPv4] IPv6 is not programmed: disabled by sysctl (net.ipv6.conf.{all,lo}.disable_ipv6 = 1)"},
-		{builder.FamiliesV4, facts(netns.IPv6Enabled, reach...), "[IPv4] IPv6 is left alone because ip-families is v4, but this namespace has IPv6: it bypasses the proxy"},
-		{builder.FamiliesV4, facts(netns.IPv6Enabled, local...), "[IPv4]"},
-		{builder.FamiliesV4, facts(netns.IPv6Disabled, reach...), "[IPv4]"},
-		{builder.FamiliesV6, facts(netns.IPv6Enabled), "[IPv6]"},
-		{builder.FamiliesDual, facts(netns.IPv6Enabled), "[IPv4 IPv6]"},
+		{builder.FamiliesAuto, facts(netns.IPv6Enabled, reach...), "IPv4 IPv6"},
+		{builder.FamiliesAuto, facts(netns.IPv6Enabled, local...), "IPv4 IPv6"},
+		{builder.FamiliesAuto, facts(netns.IPv6Enabled), "IPv4 IPv6"},
+		{builder.FamiliesAuto, facts(netns.IPv6Absent), "IPv4 IPv6 is not programmed: absent in the kernel"},
+		{builder.FamiliesAuto, netns.Facts{IPv6: netns.IPv6Disabled, IPv6Off: []string{"all", "lo"}}, "IPv4 IPv6 is not programmed: disabled by sysctl (net.ipv6.conf.{all,lo}.disable_ipv6 = 1)"},
+		{builder.FamiliesV4, facts(netns.IPv6Enabled, reach...), "IPv4 IPv6 is left alone because ip-families is v4, but this namespace has IPv6: it bypasses the proxy"},
+		{builder.FamiliesV4, facts(netns.IPv6Enabled, local...), "IPv4"},
+		{builder.FamiliesV4, facts(netns.IPv6Disabled, reach...), "IPv4"},
+		{builder.FamiliesV6, facts(netns.IPv6Enabled), "IPv6"},
+		{builder.FamiliesDual, facts(netns.IPv6Enabled), "IPv4 IPv6"},
 		{builder.FamiliesDual, facts(netns.IPv6Absent), "IPv6 is absent in the kernel"},
 		{builder.FamiliesV6, netns.Facts{IPv6: netns.IPv6Disabled, IPv6Off: []string{"all"}}, "IPv6 is disabled by sysctl (net.ipv6.conf.{all}.disable_ipv6 = 1)"},
 	} {
 		families, remarks, err := Families(c.choice, c.facts)
-		got := fmt.Sprint(families)
-		for _, r := range remarks {
-			got += " " + string(r)
+		var words []string
+		for _, f := range families {
+			words = append(words, f.String())
 		}
+		for _, r := range remarks {
+			words = append(words, string(r))
+		}
+		got := strings.Join(words, " ")
 		if err != nil {
 			got = err.Error()
 			if KindOf(err) != Unavailable || len(families)+len(remarks) > 0 {
