@@ -26,7 +26,7 @@ func (p *parser) proxyOwners() {
 	}
 	if _, given := d.origins[whyProxyGID]; !given || len(d.config.ProxyGIDs) == 0 {
 		d.config.ProxyGIDs = d.config.ProxyUIDs
-		d.origins[whyProxyGID] = Input{Origin: "default, as proxy-uid"}
+		d.origins[whyProxyGID] = Input{Origin: asProxyUID}
 	}
 }
 

@@ -56,6 +56,15 @@ func (w Warning) String() string { return w.Origin + ": " + w.Text }
 // Effective is a setting as it counts.
 type Effective struct{ Flag, Value, Origin string }
 
+// The origins of what nobody has given.
+const (
+	byDefault  = "default"
+	asProxyUID = "default, as proxy-uid"
+)
+
+// Given says whether somebody has given the setting.
+func (e Effective) Given() bool { return e.Origin != byDefault && e.Origin != asProxyUID }
+
 // Parsed is the result of Parse.
 type Parsed struct {
 	Config   Config
@@ -69,7 +78,7 @@ type Parsed struct {
 func (p Parsed) Settings() []Effective {
 	list := make([]Effective, len(p.settings))
 	for i, s := range p.settings {
-		list[i] = Effective{s.Flag, s.Default, "default"}
+		list[i] = Effective{s.Flag, s.Default, byDefault}
 		if in, ok := p.draft.origins[s.Flag]; ok {
 			list[i].Value, list[i].Origin = in.Value, in.Origin
 		}
@@ -162,5 +171,5 @@ func (p *parser) origin(flag string) Input {
 	if in, ok := p.draft.origins[flag]; ok {
 		return in
 	}
-	return Input{Flag: flag, Origin: "default"}
+	return Input{Flag: flag, Origin: byDefault}
 }

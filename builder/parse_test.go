@@ -61,6 +61,9 @@ func TestSettingsAreShownAsTheyCount(t *testing.T) {
 		if err != nil {
 			t.Errorf("%v: %v", c.inputs, err)
 		}
+		if given := c.want.Origin == "a" || c.want.Origin == "b"; c.want.Given() != given {
+			t.Errorf("%+v is given: %v, want %v", c.want, !given, given)
+		}
 		if !slices.Contains(p.Settings(), c.want) {
 			t.Errorf("%v: got %v, want among them %v", c.inputs, p.Settings(), c.want)
 		}

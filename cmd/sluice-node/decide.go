@@ -130,7 +130,7 @@ func settings(inputs []builder.Input) (given []builder.Effective) {
 		return nil // the decision has said so
 	}
 	for _, s := range parsed.Settings() {
-		if s.Origin != "default" {
+		if s.Given() {
 			given = append(given, s)
 		}
 	}
