@@ -87,7 +87,7 @@ func (m *manifest) add(raw json.RawMessage, kind string) error {
 		}
 		return nil
 	}
-	way, ok := templates()[h.Kind]
+	way, ok := podsettings.Templates()[h.Kind]
 	switch {
 	case h.Kind == "":
 		return errors.New("it has no kind: want a Kubernetes object")
@@ -111,16 +111,6 @@ func (m *manifest) addPod(h head, raw json.RawMessage) error {
 	windows := string(at(raw, "spec", "os", "name")) == `"windows"` || string(at(raw, "spec", "nodeSelector", "kubernetes.io/os")) == `"windows"`
 	m.subjects = append(m.subjects, subject{h.Kind, pod, windows})
 	return nil
-}
-
-// templates are the kinds that are pods or make them, and the way to the pod.
-func templates() map[string][]string {
-	inSpec := []string{"spec", "template"}
-	return map[string][]string{
-		"Pod": {}, "PodTemplate": {"template"},
-		"Deployment": inSpec, "StatefulSet": inSpec, "DaemonSet": inSpec, "ReplicaSet": inSpec, "ReplicationController": inSpec, "Job": inSpec,
-		"CronJob": {"spec", "jobTemplate", "spec", "template"},
-	}
 }
 
 // at follows keys into objects; nil if there is nothing.

@@ -162,21 +162,6 @@ func readManifest(file string, r io.Reader) ([]workload, error) {
 	return list, nil
 }
 
-// templates are the kinds that make pods, with the way to the pod's template.
-func templates() map[string][]string {
-	return map[string][]string{
-		"Pod":                   {},
-		"PodTemplate":           {"template"},
-		"Deployment":            {"spec", "template"},
-		"StatefulSet":           {"spec", "template"},
-		"DaemonSet":             {"spec", "template"},
-		"ReplicaSet":            {"spec", "template"},
-		"ReplicationController": {"spec", "template"},
-		"Job":                   {"spec", "template"},
-		"CronJob":               {"spec", "jobTemplate", "spec", "template"},
-	}
-}
-
 // workloadsOf finds the workloads of a document: none, one, or those of a list.
 func workloadsOf(node *yaml.Node, w workload) ([]workload, error) {
 	if node.Kind == yaml.DocumentNode {
@@ -193,7 +178,7 @@ func workloadsOf(node *yaml.Node, w workload) ([]workload, error) {
 	if items := child(node, "items"); items != nil && strings.HasSuffix(w.kind, "List") {
 		return listed(items, w)
 	}
-	way, ok := templates()[w.kind]
+	way, ok := podsettings.Templates()[w.kind]
 	if !ok {
 		return nil, nil
 	}
