@@ -54,7 +54,10 @@ func (c *Conn) Limit(ctx context.Context) error {
 	}
 	left := patience
 	if deadline, ok := ctx.Deadline(); ok {
-		left = max(time.Millisecond, time.Until(deadline))
+		if left = time.Until(deadline); left <= 0 { // the runtime's timer may be late while this thread is busy
+			return context.DeadlineExceeded
+		}
+		left = max(left, time.Millisecond)
 	}
 	tv := unix.NsecToTimeval(left.Nanoseconds())
 	return os.NewSyscallError("setsockopt", unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv))

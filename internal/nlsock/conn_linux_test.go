@@ -79,14 +79,28 @@ func TestEveryWaitIsBounded(t *testing.T) {
 	if got := timeout(t, c); got <= 50*time.Second || got > time.Minute {
 		t.Errorf("with a minute left: got %v", got)
 	}
-	ctx, cancel = context.WithDeadline(t.Context(), time.Now().Add(time.Microsecond))
-	defer cancel()
-	if err := c.Limit(ctx); err == nil && timeout(t, c) == 0 {
-		t.Error("with nothing left: no bound")
+	must(t, c.Limit(until{t.Context(), time.Now().Add(500 * time.Microsecond)}))
+	if got := timeout(t, c); got <= 0 || got > 10*time.Millisecond {
+		t.Errorf("with half a millisecond left: got %v", got)
 	}
 	cancel()
-	if err := c.Limit(ctx); err == nil {
-		t.Error("a context that is over: got no error")
+	if err := c.Limit(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that is over: got %v, want %v", err, context.Canceled)
+	}
+}
+
+// until is a context whose deadline passes unnoticed, as of a busy thread.
+type until struct {
+	context.Context
+	deadline time.Time
+}
+
+func (u until) Deadline() (time.Time, bool) { return u.deadline, true }
+
+func TestADeadlineCountsThoughNoTimerHasFired(t *testing.T) {
+	over := until{t.Context(), time.Now().Add(-time.Microsecond)}
+	if err := open(t).Limit(over); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 	}
 }
 
