@@ -21,7 +21,7 @@ const MaxLog = 4 << 20
 func openLog(stderr io.Writer, file, level string) (*slog.Logger, func()) {
 	var l slog.Level
 	_ = l.UnmarshalText([]byte(level)) // netconf has checked it
-	options := &slog.HandlerOptions{Level: l}
+	options := &slog.HandlerOptions{Level: l, ReplaceAttr: inUTC}
 	log := slog.New(slog.NewTextHandler(stderr, options))
 	if file == "" {
 		return log, func() {}
@@ -32,6 +32,14 @@ func openLog(stderr io.Writer, file, level string) (*slog.Logger, func()) {
 		return log, func() {}
 	}
 	return slog.New(slog.NewTextHandler(both{stderr, f}, options)), func() { _ = f.Close() } // a log line lost at the end stops nobody
+}
+
+// inUTC spares reading the host's time zone for one line.
+func inUTC(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		a.Value = slog.TimeValue(a.Value.Time().UTC())
+	}
+	return a
 }
 
 // both writes to two places; what fails in one still reaches the other.

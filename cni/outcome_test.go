@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -71,12 +72,41 @@ func TestAnErrorSaysWhatBecomesOfThePod(t *testing.T) {
 }
 
 func TestStandardInputThatDoesNotEndIsLeft(t *testing.T) {
-	stdin, writer := io.Pipe()
+	stdin, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
 	defer writer.Close()
+	if _, err := writer.WriteString("{"); err != nil {
+		t.Fatal(err)
+	}
 	begin := time.Now()
-	_, err := readInput(stdin, 20*time.Millisecond)
-	if codeOf(err) != CodeInput || !strings.Contains(err.Error(), "did not end within 20ms") || time.Since(begin) > 5*time.Second {
-		t.Errorf("got %v after %v, want code %d at once", err, time.Since(begin), CodeInput)
+	_, err = readInput(&Input{FD: int(stdin.Fd()), Within: 20 * time.Millisecond})
+	if took := time.Since(begin); codeOf(err) != CodeInput || !strings.Contains(err.Error(), "did not end in time") || took < 20*time.Millisecond || took > 5*time.Second {
+		t.Errorf("got %v after %v, want code %d after 20ms", err, took, CodeInput)
+	}
+}
+
+func TestStandardInputIsReadToItsEndHoweverItComes(t *testing.T) {
+	stdin, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	go func() {
+		for _, part := range []string{"{", `"a":`, "1}"} {
+			time.Sleep(2 * time.Millisecond)
+			_, _ = writer.WriteString(part) // what did not arrive is missing below
+		}
+		_ = writer.Close()
+	}()
+	doc, err := readInput(&Input{FD: int(stdin.Fd()), Within: time.Minute})
+	if want := `{"a":1}`; string(doc) != want || err != nil {
+		t.Errorf("got %q, %v; want %q", doc, err, want)
+	}
+	if _, err := readInput(&Input{FD: -1, Within: time.Second}); codeOf(err) != CodeInput {
+		t.Errorf("a descriptor that is none: got %v", err)
 	}
 }
 
@@ -85,11 +115,11 @@ func TestStandardInputThatCannotBeReadIsSaid(t *testing.T) {
 	if err := writer.CloseWithError(errors.New("gone")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readInput(stdin, time.Minute); codeOf(err) != CodeInput || !strings.Contains(err.Error(), "gone") {
+	if _, err := readInput(stdin); codeOf(err) != CodeInput || !strings.Contains(err.Error(), "gone") {
 		t.Errorf("got %v, want code %d and the cause", err, CodeInput)
 	}
 	for extra, want := range map[int]bool{0: true, 1: false} {
-		doc, err := readInput(strings.NewReader(strings.Repeat(" ", MaxInput+extra)), time.Minute)
+		doc, err := readInput(strings.NewReader(strings.Repeat(" ", MaxInput+extra)))
 		if (err == nil) != want || want && len(doc) != MaxInput {
 			t.Errorf("%d bytes over the limit: got %d bytes, %v", extra, len(doc), err)
 		}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sluicemesh/sluice/builder"
-	"github.com/sluicemesh/sluice/cni/netconf"
 	"github.com/sluicemesh/sluice/cni/podapi"
 )
 
@@ -60,7 +59,7 @@ type Plugin struct {
 // Run serves one call and returns the process's exit code, 0 or 1.
 func (p Plugin) Run(ctx context.Context) int {
 	begin := p.Now()
-	doc, err := readInput(p.Stdin, netconf.DefaultTimeout)
+	doc, err := readInput(p.Stdin)
 	if p.Getenv("CNI_COMMAND") == "VERSION" {
 		return p.version(doc)
 	}

@@ -1,11 +1,12 @@
 package cni
 
 import (
+	"errors"
 	"io"
+	"os"
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sluicemesh/sluice/cni/netconf"
 )
@@ -51,30 +52,18 @@ func verbs() []verb {
 	}
 }
 
-// readInput reads standard input to its end. A read cannot be called off, so
-// one that takes too long is left alone: the process ends without it.
-func readInput(stdin io.Reader, within time.Duration) ([]byte, error) {
-	type input struct {
-		doc []byte
-		err error
+// readInput reads standard input to its end.
+func readInput(stdin io.Reader) ([]byte, error) {
+	doc, err := io.ReadAll(io.LimitReader(stdin, MaxInput+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, failf(CodeInput, "cannot read the network config: standard input did not end in time")
+	case err != nil:
+		return nil, failf(CodeInput, "cannot read the network config: %v", err)
+	case len(doc) > MaxInput:
+		return nil, failf(CodeConfig, "the network config is larger than %d bytes", MaxInput)
 	}
-	read := make(chan input, 1)
-	go func() {
-		doc, err := io.ReadAll(io.LimitReader(stdin, MaxInput+1))
-		read <- input{doc, err}
-	}()
-	select {
-	case in := <-read:
-		switch {
-		case in.err != nil:
-			return nil, failf(CodeInput, "cannot read the network config: %v", in.err)
-		case len(in.doc) > MaxInput:
-			return nil, failf(CodeConfig, "the network config is larger than %d bytes", MaxInput)
-		}
-		return in.doc, nil
-	case <-time.After(within):
-		return nil, failf(CodeInput, "cannot read the network config: standard input did not end within %s", within)
-	}
+	return doc, nil
 }
 
 // readRequest reads environment and network config. What is wrong with the

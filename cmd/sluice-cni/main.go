@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluicemesh/sluice/cni"
+	"github.com/sluicemesh/sluice/cni/netconf"
 )
 
 var version = "unknown"
@@ -20,7 +21,7 @@ func main() {
 		os.Exit(1)
 	}
 	os.Exit(cni.Plugin{
-		Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now,
+		Getenv: os.Getenv, Stdin: &cni.Input{FD: int(os.Stdin.Fd()), Within: netconf.DefaultTimeout}, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now,
 		Agent: cni.Socket{}, Rules: cni.Kernel{}, Memory: cni.DefaultMemory,
 	}.Run(context.Background()))
 }
