@@ -30,11 +30,11 @@ func (i *Input) Read(p []byte) (int, error) {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(i.FD), Events: unix.POLLIN}}, int(left/time.Millisecond)+1)
 		if n > 0 {
 			n, err = unix.Read(i.FD, p)
-			if err == nil && n == 0 {
-				err = io.EOF
-			}
-			if err == nil || err == io.EOF {
-				return n, err
+			switch {
+			case err == nil && n == 0:
+				return 0, io.EOF
+			case err == nil:
+				return n, nil
 			}
 		}
 		if err != nil && err != unix.EINTR && err != unix.EAGAIN {
