@@ -72,6 +72,12 @@ func TestARotatedTokenIsReadAgainAndTheWatchGoesOn(t *testing.T) {
 	})
 	c.Stop("apiserver") // the watch has to come back with a token that is accepted
 	c.StartAPIServer()
+	// Pods of a node that does not exist are collected as garbage within a minute,
+	// which is as long as a client goes on with a token that it has read.
+	c.Await("the node", func() error {
+		_, err := c.Client.CoreV1().Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-b"}}, metav1.CreateOptions{})
+		return err
+	})
 	var p *corev1.Pod
 	c.Await("a new pod", func() (err error) {
 		p, err = c.Client.CoreV1().Pods("default").Create(ctx, onNode("node-b", 1), metav1.CreateOptions{})
